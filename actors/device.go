@@ -1,0 +1,248 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"citystream/engine/commitlog"
+	"citystream/engine/decode"
+	"citystream/engine/parquetfile"
+	"citystream/engine/pipeline"
+	"citystream/engine/port"
+	"citystream/engine/record"
+	"citystream/engine/schema"
+)
+
+// device does the effects of one partition, one after another in one goroutine, and a second goroutine reads. Outcomes are sent to
+// the partition's actor.
+//
+// Its queue needs no limit of its own: a batch is read only for one of node.Batches credits, which Release gives back when the
+// batch's effects are done, so that a device that waits stops the reading, and what is queued stays proportional to the credits and the open windows.
+type device struct {
+	node    *Node
+	cfg     pipeline.Config
+	send    func(any)
+	retries *retries
+	ctx     context.Context
+	cancel  context.CancelFunc
+
+	mu    sync.Mutex
+	queue []pipeline.Effect
+	wake  chan struct{} // one slot: something was queued
+
+	// Owned by the goroutine of run.
+	files   map[pipeline.FileID]*openFile
+	encoder *parquetfile.Encoder
+	credits chan *decode.Batch
+	reading context.CancelFunc // ends the present reader; nil if there is none
+	refused string             // id of an entry whose write was refused or unanswered
+	again   time.Duration      // how long to wait before that entry is written again
+}
+
+// ended is the device's last word: a Stop effect was reached.
+type ended struct {
+	err  error
+	seen commitlog.Epoch
+}
+
+func newDevice(node *Node, cfg pipeline.Config, send func(any)) *device {
+	ctx, cancel := context.WithCancel(context.Background())
+	log := node.Log.With("table", cfg.Log.Table, "topic", cfg.Log.Topic, "partition", int(cfg.Log.Partition))
+	d := &device{
+		node: node, cfg: cfg, send: send, ctx: ctx, cancel: cancel,
+		retries: &retries{log: log, metrics: node.Metrics},
+		wake:    make(chan struct{}, 1),
+		files:   map[pipeline.FileID]*openFile{},
+		encoder: parquetfile.NewEncoder(),
+		credits: make(chan *decode.Batch, node.Batches),
+	}
+	for range node.Batches {
+		d.credits <- decode.NewBatch(cfg.Table)
+	}
+	go d.guard(d.run)
+	return d
+}
+
+// guard turns a panic of a goroutine into one of the actor, which is what supervision handles.
+func (d *device) guard(run func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.send(crashed{fmt.Sprintf("%v\n%s", r, debug.Stack())})
+		}
+	}()
+	run()
+}
+
+// stop ends both goroutines soon; a call that is under way is cancelled.
+func (d *device) stop() { d.cancel() }
+
+// enqueue adds an effect; it never waits.
+func (d *device) enqueue(e pipeline.Effect) {
+	d.mu.Lock()
+	d.queue = append(d.queue, e)
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (d *device) run() {
+	for {
+		d.mu.Lock()
+		batch := d.queue
+		d.queue = nil
+		d.mu.Unlock()
+		for _, e := range batch {
+			if d.ctx.Err() != nil {
+				return
+			}
+			d.do(e)
+		}
+		if len(batch) > 0 {
+			continue
+		}
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-d.wake:
+		}
+	}
+}
+
+// do does one effect. Errors that pass are retried inside; those that do not become Failed.
+func (d *device) do(e pipeline.Effect) {
+	var err error
+	switch e := e.(type) {
+	case pipeline.FindLast:
+		err = d.findLast(e)
+	case pipeline.Complete:
+		err = d.complete(e)
+	case pipeline.Put:
+		err = d.put(e)
+	case pipeline.ReadSlot:
+		err = d.readSlot(e)
+	case pipeline.Read:
+		d.read(e)
+	case pipeline.StopReading:
+		d.stopReading()
+	case pipeline.Open:
+		d.open(e)
+	case pipeline.Append:
+		err = d.append(e)
+	case pipeline.Release:
+		e.Batch.Reset()
+		d.credits <- e.Batch
+	case pipeline.Close:
+		err = d.close(e)
+	case pipeline.Discard:
+		d.discard(e)
+	case pipeline.Abort:
+		d.abort(e.Key, e.Upload)
+	case pipeline.Announce:
+		d.announce(e.Entry)
+	case pipeline.Stop:
+		d.stopReading()
+		d.send(ended{err: e.Err, seen: e.Seen})
+	default:
+		panic(fmt.Sprintf("unknown effect %T", e))
+	}
+	if err != nil && d.ctx.Err() == nil {
+		d.send(pipeline.Failed{Err: err})
+	}
+}
+
+func now() record.Micros { return record.MicrosOf(time.Now()) }
+
+// put writes an entry once. Every other answer than success is unresolved, and read back by the next effect; an entry that has to
+// be written again waits a little longer each time.
+func (d *device) put(e pipeline.Put) error {
+	if d.refused == e.Entry.ID {
+		d.again = min(max(2*d.again, waitMin), waitMax)
+		if !pause(d.ctx, d.again) {
+			return nil
+		}
+	} else {
+		d.again = 0
+	}
+	err := d.node.Store.PutIfAbsent(d.ctx, d.cfg.Log.Key(e.Entry.Slot), e.Entry.Encode())
+	if err != nil {
+		d.refused = e.Entry.ID
+		if !errors.Is(err, port.ErrConflict) {
+			d.retries.log.Warn("an entry's write has no clear outcome; reading back", "slot", e.Entry.Slot, "error", err)
+			d.node.Metrics.Retries.WithLabelValues("write entry").Inc()
+		}
+	}
+	d.send(pipeline.PutDone{Entry: e.Entry, Written: err == nil})
+	return nil
+}
+
+func (d *device) readSlot(e pipeline.ReadSlot) error {
+	found, err := d.entry(e.Entry.Slot)
+	if err != nil {
+		return err
+	}
+	d.send(pipeline.SlotRead{Entry: e.Entry, Found: found})
+	return nil
+}
+
+// entry reads a slot; nil if it is free.
+func (d *device) entry(slot commitlog.Slot) (*commitlog.Entry, error) {
+	var body []byte
+	err := d.retries.do(d.ctx, "read entry", isNotFound, func(ctx context.Context) (err error) {
+		body, _, err = d.node.Store.Get(ctx, d.cfg.Log.Key(slot))
+		return err
+	})
+	switch {
+	case isNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return commitlog.Decode(slot, body)
+}
+
+func isNotFound(err error) bool { return errors.Is(err, port.ErrNotFound) }
+
+// announce tells the catalog and the measures of a committed entry, and leaves a hint to long logs.
+func (d *device) announce(e *commitlog.Entry) {
+	table := d.cfg.Log.Table
+	d.node.Metrics.Flushes.WithLabelValues(table, string(e.Reason)).Inc()
+	for _, f := range e.Files {
+		d.node.Metrics.Files.WithLabelValues(f.Table).Inc()
+		d.node.Metrics.Bytes.WithLabelValues(f.Table).Add(float64(f.Bytes))
+	}
+	if e.Slot > 0 && e.Slot%hintEvery == 0 {
+		if err := d.node.Store.Put(d.ctx, d.cfg.Log.HintKey(), encodeHint(e.Slot)); err != nil {
+			d.retries.log.Warn("the hint to the log's end was not written; the next one will be", "slot", e.Slot, "error", err)
+		}
+	}
+	d.retries.log.Debug("committed", "slot", e.Slot, "reason", e.Reason, "files", len(e.Files), "resume", e.Resume, "read_through", e.ReadThrough)
+	d.send(committed{log: d.cfg.Log, slot: e.Slot})
+}
+
+// committed passes on to the catalog that a log has grown.
+type committed struct {
+	log  commitlog.Log
+	slot commitlog.Slot
+}
+
+// schemaOf returns the table as it was when an entry was written.
+func (d *device) schemaOf(fingerprint string) (*schema.Table, error) {
+	if fingerprint == d.cfg.Table.Fingerprint() {
+		return d.cfg.Table, nil
+	}
+	var body []byte
+	err := d.retries.do(d.ctx, "read schema", isNotFound, func(ctx context.Context) (err error) {
+		body, _, err = d.node.Store.Get(ctx, commitlog.SchemaKey(fingerprint))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the log was written under schema %s, whose text cannot be read: %w", fingerprint, err)
+	}
+	return schema.FromCanonical(body)
+}

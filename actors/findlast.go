@@ -1,0 +1,155 @@
+package actors
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"citystream/engine/commitlog"
+	"citystream/engine/pipeline"
+	"citystream/engine/port"
+)
+
+// hintEvery is how many slots lie between two hints: at most so many are listed to find a log's end.
+const hintEvery = 100
+
+// hint is the object at Log.HintKey: some slot of the log that exists.
+type hint struct {
+	Slot commitlog.Slot `json:"slot"`
+}
+
+func encodeHint(s commitlog.Slot) []byte {
+	b, err := json.Marshal(hint{s})
+	if err != nil {
+		panic(err) // one integer: cannot fail
+	}
+	return b
+}
+
+// findLast finds the newest entry of the log, and how the topic stands.
+func (d *device) findLast(e pipeline.FindLast) error {
+	found := pipeline.Found{Attempt: e.Attempt, EpochEnd: -1}
+	if err := d.publishSchema(); err != nil {
+		return err
+	}
+	slot, err := lastSlot(d.ctx, d.node.Store, d.cfg.Log, d.retries)
+	if err != nil {
+		return err
+	}
+	if slot != commitlog.None {
+		if found.Last, err = d.entry(slot); err != nil {
+			return err
+		}
+		if found.Last == nil {
+			return fmt.Errorf("slot %d of log %s was listed and cannot be read: was it deleted?", slot, d.cfg.Log)
+		}
+		if found.Table, err = d.schemaOf(found.Last.Fingerprint); err != nil {
+			return err
+		}
+	}
+	if err := d.topic(&found); err != nil {
+		return err
+	}
+	found.Now = now()
+	d.send(found)
+	return nil
+}
+
+// publishSchema keeps the text of the table's rules beside the log, so that a later version can read again what this one has begun.
+func (d *device) publishSchema() error {
+	t := d.cfg.Table
+	err := d.retries.do(d.ctx, "write schema", isConflict, func(ctx context.Context) error {
+		return d.node.Store.PutIfAbsent(ctx, commitlog.SchemaKey(t.Fingerprint()), t.Canonical())
+	})
+	if isConflict(err) {
+		return nil // it is there: the fingerprint is the hash of the text
+	}
+	return err
+}
+
+func isConflict(err error) bool { return errors.Is(err, port.ErrConflict) }
+
+// topic asks Kafka how the partition stands.
+func (d *device) topic(found *pipeline.Found) error {
+	tp := d.cfg.Log.TopicPartition
+	return d.retries.do(d.ctx, "look at the topic", nil, func(ctx context.Context) error {
+		topics, err := d.node.Source.Topics(ctx, []string{tp.Topic})
+		if err != nil {
+			return err
+		}
+		if len(topics) == 0 {
+			return fmt.Errorf("topic %s: %w", tp.Topic, port.ErrNoTopic)
+		}
+		found.TopicID = topics[0].ID
+		if found.Start, found.End, err = d.node.Source.Offsets(ctx, tp); err != nil {
+			return err
+		}
+		found.Default = found.Start
+		if d.node.Latest {
+			found.Default = found.End
+		}
+		if found.Last != nil && found.Last.LeaderEpoch >= 0 {
+			end, ok, err := d.node.Source.EpochEnd(ctx, tp, found.Last.LeaderEpoch)
+			if err != nil {
+				return err
+			}
+			if ok {
+				found.EpochEnd = end
+			}
+		}
+		return nil
+	})
+}
+
+// lastSlot finds the newest slot of a log: from the hint on, where there is one, by listing.
+func lastSlot(ctx context.Context, store port.Store, log commitlog.Log, retries *retries) (commitlog.Slot, error) {
+	last, err := readHint(ctx, store, log, retries)
+	if err != nil {
+		return last, err
+	}
+	for {
+		var page []port.Object
+		after := ""
+		if last > 0 {
+			after = log.Key(last - 1) // the hinted slot itself is listed again: it must exist
+		}
+		err := retries.do(ctx, "list log", nil, func(ctx context.Context) (err error) {
+			page, err = store.List(ctx, log.Prefix(), after, listPage)
+			return err
+		})
+		if err != nil {
+			return last, err
+		}
+		for _, o := range page {
+			if s, ok := log.SlotOf(o.Key); ok {
+				last = max(last, s)
+			}
+		}
+		if len(page) < listPage {
+			return last, nil
+		}
+	}
+}
+
+const listPage = 1000
+
+func readHint(ctx context.Context, store port.Store, log commitlog.Log, retries *retries) (commitlog.Slot, error) {
+	var body []byte
+	err := retries.do(ctx, "read hint", isNotFound, func(ctx context.Context) (err error) {
+		body, _, err = store.Get(ctx, log.HintKey())
+		return err
+	})
+	switch {
+	case errors.Is(err, port.ErrNotFound):
+		return commitlog.None, nil
+	case err != nil:
+		return commitlog.None, err
+	}
+	var h hint
+	if err := json.Unmarshal(body, &h); err != nil {
+		return commitlog.None, fmt.Errorf("hint %s: %w: delete the object, the log is then listed from its start", log.HintKey(), err)
+	}
+	return max(h.Slot, commitlog.None), nil
+}
+

@@ -1,0 +1,50 @@
+package actors
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the measures of one process, in its own registry.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	Records   *prometheus.CounterVec // decoded, by table and what became of them
+	Flushes   *prometheus.CounterVec // entries committed, by table and reason
+	Files     *prometheus.CounterVec // committed, by table
+	Bytes     *prometheus.CounterVec // of committed files, by table
+	Retries   *prometheus.CounterVec // tries that failed, by what was tried
+	Restarts  *prometheus.CounterVec // takeovers begun, by table
+	Lag       *prometheus.GaugeVec   // records in Kafka that are not committed, by table and partition
+	Waiting   *prometheus.GaugeVec   // seconds for which a partition has been trying the same call, by table and partition
+	Watermark *prometheus.GaugeVec   // committed, in seconds since 1970 UTC, by table and partition
+	Workers   prometheus.Gauge       // registered and alive
+	Cataloged *prometheus.CounterVec // Hive partitions registered, by table
+}
+
+// NewMetrics returns the measures in a new registry.
+func NewMetrics() *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "citystream", Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "citystream", Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		Registry:  prometheus.NewRegistry(),
+		Records:   counter("records_decoded_total", "Records read and decoded, by what became of them.", "table", "outcome"),
+		Flushes:   counter("commits_total", "Entries committed to the logs, by reason.", "table", "reason"),
+		Files:     counter("files_committed_total", "Parquet files committed.", "table"),
+		Bytes:     counter("file_bytes_committed_total", "Bytes of Parquet files committed.", "table"),
+		Retries:   counter("retries_total", "Calls to the store, the broker or the catalog that failed and were tried again.", "call"),
+		Restarts:  counter("takeovers_total", "Times that a partition's log was taken over, or again after a lost write.", "table"),
+		Lag:       gauge("lag_records", "Offsets in Kafka that no committed entry accounts for.", "table", "partition"),
+		Waiting:   gauge("waiting_seconds", "For how long a partition has been trying the same call again.", "table", "partition"),
+		Watermark: gauge("watermark_seconds", "Committed watermark, seconds since 1970 UTC.", "table", "partition"),
+		Workers: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "citystream", Name: "workers", Help: "Workers registered and alive.",
+		}),
+		Cataloged: counter("hive_partitions_registered_total", "Hive partitions registered in the catalog.", "table"),
+	}
+	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Lag, m.Waiting, m.Watermark, m.Workers, m.Cataloged)
+	return m
+}

@@ -1,0 +1,55 @@
+// Package actors holds the shells around the pure rules: master, workers, partitions, catalog, fleet and vehicles as actors.
+//
+// An actor translates a message, asks a pure package what follows, and sends the answer on. Nothing blocks in Receive: whatever
+// waits for a device runs in a goroutine that the actor owns, and its outcome comes back as a message. Between nodes only the
+// protobuf messages of package messages travel, so that master and workers may run in one process or on many machines.
+package actors
+
+import (
+	"log/slog"
+	"time"
+
+	"citystream/engine/port"
+	"citystream/engine/schema"
+	"citystream/engine/window"
+)
+
+// Node is what the actors of one process share: the devices, and the settings that the configuration gave. It is immutable once
+// the first actor runs.
+type Node struct {
+	Source  port.Source
+	Store   port.Store
+	Catalog port.Catalog // nil: nothing is registered
+	Metrics *Metrics
+	Log     *slog.Logger
+
+	Tables      []*schema.Table
+	DeadLetters *schema.Table
+	Bucket      string // for the locations that the catalog registers
+	RawPrefix   string // of the raw zone's keys
+	Database    string
+
+	Limits      window.Limits
+	IdleTimeout time.Duration
+	SealAfter   time.Duration
+	Latest      bool // a log without entries begins at the end of its partition instead of at the start
+	Batches     int  // decoded batches under way in one partition: the bound of all of its queues
+	PartBytes   int  // of multipart uploads
+
+	Heartbeat      time.Duration // how often a worker reports
+	WorkerDead     time.Duration // silence after which a master gives a worker's partitions away
+	WorkerSelfStop time.Duration // silence after which a worker gives its partitions up by itself; less than WorkerDead (I9)
+	Discovery      time.Duration // how often topics are looked for
+	EndOfStream    time.Duration // all partitions idle for so long: their windows close; 0 = never
+	CatalogPoll    time.Duration // how often the catalog looks at all logs, whatever it was told
+}
+
+// Table returns the table of that name, or nil.
+func (n *Node) Table(name string) *schema.Table {
+	for _, t := range n.Tables {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}

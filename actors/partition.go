@@ -1,0 +1,85 @@
+package actors
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"citystream/engine/commitlog"
+	"citystream/engine/pipeline"
+	"citystream/engine/record"
+)
+
+// partition is the actor around one pipeline.Partition: inputs come as messages, and effects go to its device goroutine, in order.
+// A broken invariant panics; supervision starts a new life from the log.
+type partition struct {
+	node   *Node
+	cfg    pipeline.Config
+	state  *pipeline.Partition
+	device *device
+}
+
+// Messages within a process, between a partition and its worker.
+type (
+	// partitionEnded is a partition's last word to its worker.
+	partitionEnded struct {
+		log     commitlog.Log
+		version int64
+		err     error // nil after a drain
+		seen    commitlog.Epoch
+	}
+	// partitionStatus answers askStatus.
+	partitionStatus struct {
+		log     commitlog.Log
+		version int64
+		status  pipeline.Status
+		since   time.Time // since when a call is being tried again
+		what    string
+	}
+	// askStatus asks a partition how it stands, and lets its time go by.
+	askStatus struct{ now record.Micros }
+	// crashed says that a goroutine of the partition panicked.
+	crashed struct{ reason any }
+)
+
+func partitionProps(node *Node, cfg pipeline.Config) *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor { return &partition{node: node, cfg: cfg} })
+}
+
+// Receive implements actor.Actor.
+func (p *partition) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		p.start(ctx)
+	case *actor.Restarting, *actor.Stopping:
+		p.device.stop()
+	case pipeline.Input:
+		p.step(m)
+	case askStatus:
+		p.step(pipeline.Tick{Now: m.now})
+		since, what := p.device.retries.waiting()
+		ctx.Respond(partitionStatus{
+			log: p.cfg.Log, version: p.cfg.Owner.Version, status: p.state.Status(m.now), since: since, what: what,
+		})
+	case ended:
+		ctx.Send(ctx.Parent(), partitionEnded{log: p.cfg.Log, version: p.cfg.Owner.Version, err: m.err, seen: m.seen})
+		ctx.Stop(ctx.Self())
+	case crashed:
+		panic(fmt.Sprintf("partition %s: %v", p.cfg.Log, m.reason))
+	}
+}
+
+func (p *partition) start(ctx actor.Context) {
+	self, system := ctx.Self(), ctx.ActorSystem()
+	p.node.Metrics.Restarts.WithLabelValues(p.cfg.Log.Table).Inc()
+	p.state = pipeline.New(p.cfg)
+	p.device = newDevice(p.node, p.cfg, func(message any) { system.Root.Send(self, message) })
+	p.step(pipeline.Begin{Now: record.MicrosOf(time.Now())})
+}
+
+func (p *partition) step(in pipeline.Input) {
+	for _, e := range p.state.Step(in) {
+		p.device.enqueue(e)
+	}
+}

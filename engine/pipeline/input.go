@@ -1,0 +1,104 @@
+package pipeline
+
+import (
+	"citystream/engine/commitlog"
+	"citystream/engine/decode"
+	"citystream/engine/port"
+	"citystream/engine/record"
+	"citystream/engine/schema"
+)
+
+// An Input is something that happened. Times are of the worker's clock.
+type Input interface{ input() }
+
+type (
+	// Begin starts the partition's life.
+	Begin struct{ Now record.Micros }
+
+	// Found is the outcome of FindLast: the last entry, nil for an empty log, and the topic as it stands. Default is where an empty log begins.
+	Found struct {
+		Attempt  int
+		Now      record.Micros
+		Last     *commitlog.Entry
+		Table    *schema.Table // as it was under Last's fingerprint, where that is not the configured one
+		TopicID  string
+		Start    record.Offset // of the Kafka log
+		End      record.Offset
+		EpochEnd record.Offset // end of Last's leader epoch in Kafka; negative if unknown
+		Default  record.Offset
+	}
+
+	// Completed is the outcome of Complete.
+	Completed struct {
+		Now   record.Micros
+		Entry *commitlog.Entry
+	}
+
+	// PutDone is the outcome of Put. Written means that the store said so; else the outcome is unresolved.
+	PutDone struct {
+		Entry   *commitlog.Entry
+		Written bool
+	}
+
+	// SlotRead is the outcome of ReadSlot; Found is nil if the slot is free.
+	SlotRead struct {
+		Entry *commitlog.Entry
+		Found *commitlog.Entry
+	}
+
+	// Rows is what one fetch brought, decoded. An empty Batch says how far the partition has been read.
+	Rows struct {
+		Generation  int
+		Now         record.Micros
+		Batch       *decode.Batch
+		Next        record.Offset
+		End         record.Offset
+		LeaderEpoch int32
+	}
+
+	// Closed is the outcome of Close.
+	Closed struct {
+		File   FileID
+		Now    record.Micros
+		Upload string
+		Parts  []port.Part
+		Rows   int64
+		Bytes  int64
+	}
+
+	// UploadLost says that a file's upload is gone before it was committed.
+	UploadLost struct{ File FileID }
+
+	// Tick is the time going by: about every second, or more often.
+	Tick struct{ Now record.Micros }
+
+	// Advance moves the watermark of a partition that has nothing more to read: to that of the other partitions, or, at the end of the
+	// stream, past every window.
+	Advance struct {
+		Now    record.Micros
+		To     record.Micros
+		Reason commitlog.Reason
+	}
+
+	// Drain ends the partition's life after everything that was read is committed.
+	Drain struct {
+		Now    record.Micros
+		Reason commitlog.Reason
+	}
+
+	// Failed says that an effect failed for a reason that does not pass. The partition stops, loudly, and alone.
+	Failed struct{ Err error }
+)
+
+func (Begin) input()      {}
+func (Found) input()      {}
+func (Completed) input()  {}
+func (PutDone) input()    {}
+func (SlotRead) input()   {}
+func (Rows) input()       {}
+func (Closed) input()     {}
+func (UploadLost) input() {}
+func (Tick) input()       {}
+func (Advance) input()    {}
+func (Drain) input()      {}
+func (Failed) input()     {}

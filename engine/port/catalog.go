@@ -1,0 +1,58 @@
+package port
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrQueryFailed is the error of a query that the service accepted and could not run; its text is the service's own.
+var ErrQueryFailed = errors.New("query failed")
+
+// A Catalog is a Glue Data Catalog, or the fake of one. All calls are idempotent and safe for concurrent use.
+type Catalog interface {
+	// EnsureDatabase makes the database if it is missing.
+	EnsureDatabase(ctx context.Context, database string) error
+	// EnsureTable makes the table if it is missing, and otherwise adds the columns that it lacks at the end. It never removes a
+	// column and never changes a type: a differing type is an error.
+	EnsureTable(ctx context.Context, database string, table CatalogTable) error
+	// Table returns a table, or ErrNotFound.
+	Table(ctx context.Context, database, table string) (CatalogTable, error)
+	// AddPartitions registers Hive partitions; those that exist already are left alone. Any number is taken, in batches.
+	AddPartitions(ctx context.Context, database, table string, partitions []HivePartition) error
+	// Partitions returns all Hive partitions of a table, in the order of their values.
+	Partitions(ctx context.Context, database, table string) ([]HivePartition, error)
+}
+
+// A CatalogTable is an external Parquet table. Types are Glue's: string, int, bigint, double, boolean, timestamp, binary.
+type CatalogTable struct {
+	Name          string
+	Columns       []CatalogColumn
+	PartitionKeys []CatalogColumn
+	Location      string // s3://bucket/prefix/
+	Parameters    map[string]string
+}
+
+// A CatalogColumn is a column of a CatalogTable; its name is in lower case.
+type CatalogColumn struct {
+	Name, Type, Comment string
+}
+
+// A HivePartition is one registered partition: the values of the partition keys and where its files lie.
+type HivePartition struct {
+	Values   []string
+	Location string // s3://bucket/prefix/date=2026-11-22/hour=06/
+}
+
+// A Query service runs SQL: Athena, or the fake of one. All calls are safe for concurrent use.
+type Query interface {
+	// Run runs a statement to its end and returns its rows. When ctx ends it stops the statement. A statement that fails is
+	// ErrQueryFailed with the service's words.
+	Run(ctx context.Context, database, sql string) (*Result, error)
+}
+
+// A Result is what a statement returned. A nil cell is NULL.
+type Result struct {
+	ID      string
+	Columns []CatalogColumn
+	Rows    [][]*string
+}
