@@ -152,4 +152,3 @@ func readHint(ctx context.Context, store port.Store, log commitlog.Log, retries 
 	}
 	return max(h.Slot, commitlog.None), nil
 }
-

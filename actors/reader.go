@@ -18,7 +18,7 @@ func (d *device) read(e pipeline.Read) {
 	r := &reader{
 		device: d, ctx: ctx, effect: e,
 		retries: &retries{log: d.retries.log, metrics: d.node.Metrics},
-		decoder: decode.NewDecoder(e.Table, d.cfg.Log.Topic, d.cfg.Log.Partition),
+		decoder: decode.NewDecoder(e.Table, d.cfg.Log.TopicPartition),
 	}
 	go d.guard(r.run)
 }
@@ -88,7 +88,7 @@ func (r *reader) decode(got port.Fetched, batch *decode.Batch) pipeline.Rows {
 		records = records[:sort.Search(len(records), func(i int) bool { return records[i].Offset >= until })]
 	}
 	if len(records) > 0 {
-		r.decoder.Decode(records, batch)
+		r.decoder.Decode(batch, records)
 		rows.Batch = batch
 		table := r.device.node.Metrics.Records.MustCurryWith(map[string]string{"table": r.device.cfg.Log.Table})
 		table.WithLabelValues("decoded").Add(float64(len(batch.Offsets)))
@@ -101,4 +101,3 @@ func (r *reader) decode(got port.Fetched, batch *decode.Batch) pipeline.Rows {
 
 // doesNotPass reports whether a fetch cannot succeed by being tried again: Kafka no longer has the offset, or not yet any more.
 func doesNotPass(err error) bool { return errors.Is(err, port.ErrOffsetOutOfRange) }
-

@@ -26,11 +26,11 @@ type world struct {
 	kafka []kafkaRecord
 	slots map[commitlog.Slot]*commitlog.Entry
 	// uploads: key -> rows; a nil map entry is an upload that was completed or aborted.
-	uploads map[string]upload
-	files   map[string]upload // by key: what readers see
-	lives   []*life
-	delayed []*commitlog.Entry // writes that were given up and are still under way
-	version int64
+	uploads  map[string]upload
+	files    map[string]upload // by key: what readers see
+	lives    []*life
+	delayed  []*commitlog.Entry // writes that were given up and are still under way
+	version  int64
 	uploaded int
 }
 

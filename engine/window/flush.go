@@ -32,14 +32,17 @@ type Open struct {
 // everything, so that one entry and one file a window serve all that came meanwhile. Rows, bytes and the number of windows flush only the file
 // that is too large, or the largest.
 func Due(open []Open, watermark, judged, now record.Micros, length time.Duration, limits Limits) (reason commitlog.Reason, chosen []int) {
-	if Start(watermark, length) > Start(judged, length) {
-		for i, o := range open {
-			if o.End != 0 && o.End <= watermark {
-				chosen = append(chosen, i)
-			}
+	closes := Start(watermark, length) > Start(judged, length)
+	for i, o := range open {
+		if o.End != 0 && o.End <= watermark {
+			chosen = append(chosen, i)
+			closes = closes || !o.Late
 		}
+	}
+	if closes {
 		return commitlog.ReasonWatermark, chosen
 	}
+	chosen = nil
 	if r := agedOut(open, now, limits.Age); r != "" {
 		for i := range open {
 			chosen = append(chosen, i)

@@ -96,6 +96,12 @@ func TestFlush(t *testing.T) {
 			[]Open{fresh(hour)}, hour, hour - 1, 51 * second, want{commitlog.ReasonWatermark, []int{0}},
 		},
 		"the watermark is logged also where the window has no rows": {nil, hour + 1, 5, 51 * second, want{commitlog.ReasonWatermark, nil}},
+		"the watermark closes a window that it had passed before its first row came": {
+			[]Open{fresh(hour)}, hour + 5, hour + 4, 51 * second, want{commitlog.ReasonWatermark, []int{0}},
+		},
+		"late rows alone do not count as a window to close": {
+			[]Open{{End: hour, Opened: 50 * second, Late: true}}, hour + 5, hour + 4, 51 * second, want{"", nil},
+		},
 		"the watermark takes late rows of closed windows along": {
 			[]Open{{End: hour, Opened: 50 * second, Late: true}, fresh(3 * hour)},
 			2 * hour, hour, 51 * second,

@@ -1,0 +1,131 @@
+package actors
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"google.golang.org/protobuf/proto"
+
+	"citystream/engine/commitlog"
+	"citystream/messages"
+)
+
+// Cluster is a master, its catalog and a number of workers in one process. They talk by the same messages as on many machines.
+type Cluster struct {
+	node    *Node
+	system  *actor.ActorSystem
+	master  *actor.PID
+	catalog *actor.PID // nil without a catalog
+	workers []*actor.PID
+}
+
+// NewSystem makes an actor system whose own log lines go to log.
+func NewSystem(log *slog.Logger) *actor.ActorSystem {
+	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }))
+}
+
+// StartCluster starts the actors of a reign.
+func StartCluster(system *actor.ActorSystem, node *Node, epoch commitlog.Epoch, workers int) (*Cluster, error) {
+	c := &Cluster{node: node, system: system}
+	var err error
+	if node.Catalog != nil {
+		if c.catalog, err = system.Root.SpawnNamed(CatalogProps(node), "catalog"); err != nil {
+			return nil, fmt.Errorf("start catalog: %w", err)
+		}
+	}
+	if c.master, err = system.Root.SpawnNamed(MasterProps(node, epoch, c.catalog), "master"); err != nil {
+		return nil, fmt.Errorf("start master: %w", err)
+	}
+	for i := range workers {
+		name := fmt.Sprint("worker-", i+1)
+		pid, err := system.Root.SpawnNamed(WorkerProps(node, name, NewIncarnation(), c.master), name)
+		if err != nil {
+			return nil, fmt.Errorf("start %s: %w", name, err)
+		}
+		c.workers = append(c.workers, pid)
+	}
+	return c, nil
+}
+
+// NewIncarnation returns a name for one life of a worker that no other life has.
+func NewIncarnation() string {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// ask sends a request to an actor and waits for its answer.
+func ask[T proto.Message](ctx context.Context, system *actor.ActorSystem, pid *actor.PID, request proto.Message, patience time.Duration) (T, error) {
+	var none T
+	result := make(chan any, 1)
+	future := system.Root.RequestFuture(pid, request, patience)
+	go func() {
+		answer, err := future.Result()
+		if err != nil {
+			answer = err
+		}
+		result <- answer
+	}()
+	select {
+	case <-ctx.Done():
+		return none, ctx.Err()
+	case answer := <-result:
+		switch a := answer.(type) {
+		case T:
+			return a, nil
+		case error:
+			return none, fmt.Errorf("%s does not answer: %w", pid.Id, a)
+		default:
+			return none, fmt.Errorf("%s answered with %T", pid.Id, a)
+		}
+	}
+}
+
+// Status returns how everything stands, as the master has last heard.
+func (c *Cluster) Status(ctx context.Context) (*messages.Status, error) {
+	return ask[*messages.Status](ctx, c.system, c.master, &messages.GetStatus{}, 5*time.Second)
+}
+
+// CatalogStatus returns how far the catalog has come; nil without one.
+func (c *Cluster) CatalogStatus(ctx context.Context) (*messages.CatalogStatus, error) {
+	if c.catalog == nil {
+		return nil, nil
+	}
+	return ask[*messages.CatalogStatus](ctx, c.system, c.catalog, &messages.GetCatalogStatus{}, 5*time.Second)
+}
+
+// ExpectEnd says that no more records are expected: when all partitions have been at their end for so long, their windows close.
+func (c *Cluster) ExpectEnd(idle time.Duration) {
+	c.system.Root.Send(c.master, &messages.EndOfStream{IdleMillis: idle.Milliseconds()})
+}
+
+// Drain lets all workers commit what they have read, and ends. It returns when nothing runs any more, or with ctx's error.
+func (c *Cluster) Drain(ctx context.Context) error {
+	patience := time.Hour
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = time.Until(deadline)
+	}
+	drained, err := ask[*messages.Drained](ctx, c.system, c.master, &messages.Drain{}, patience)
+	if err == nil && !drained.Clean {
+		err = errors.New("some partitions had stopped with an error")
+	}
+	c.Stop()
+	return err
+}
+
+// Stop ends all actors at once; what is not committed is read again in the next life.
+func (c *Cluster) Stop() {
+	for _, w := range c.workers {
+		c.system.Root.Stop(w)
+	}
+	c.system.Root.Stop(c.master)
+	if c.catalog != nil {
+		_ = c.system.Root.StopFuture(c.catalog).Wait() // a call that is under way has been cancelled
+	}
+}
