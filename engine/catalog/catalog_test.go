@@ -18,7 +18,8 @@ func TestATableIsDescribedInLowerCaseWithItsHiveKeys(t *testing.T) {
 		{Name: "windSpeed", Type: schema.Double, Comment: "km/h"}, {Name: "humidity", Type: schema.Int},
 	}}, "s3://b/raw/weather/")
 	want := []port.CatalogColumn{
-		{Name: "windspeed", Type: "double", Comment: "km/h"}, {Name: "humidity", Type: "int"},
+		{Name: "windspeed", Type: "double", Comment: "km/h"},
+		{Name: "humidity", Type: "int"},
 		{Name: "kafka_partition", Type: "int", Comment: schema.SystemColumns[0].Comment},
 		{Name: "kafka_offset", Type: "bigint", Comment: schema.SystemColumns[1].Comment},
 		{Name: "kafka_timestamp", Type: "timestamp", Comment: schema.SystemColumns[2].Comment},

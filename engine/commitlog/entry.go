@@ -113,7 +113,7 @@ type State struct {
 	ReadThrough record.Offset `json:"read_through"` // dead letters, drops and counters are accounted for below it
 	LeaderEpoch int32         `json:"leader_epoch"` // of the batch before Resume, -1 if unknown
 	Watermark   record.Micros `json:"watermark"`    // 0 before the first record
-	EventMax    record.Micros `json:"event_max"` // greatest event time below ReadThrough that moved the watermark
+	EventMax    record.Micros `json:"event_max"`    // greatest event time below ReadThrough that moved the watermark
 	Windows     []WindowState `json:"windows,omitempty"`
 	Counters    Counters      `json:"counters"`
 }

@@ -53,6 +53,8 @@ type life struct {
 	open    map[FileID]*upload
 	read    *Read
 	next    record.Offset
+	stale   *Read         // a reader that was told to stop, and has not heard it yet
+	from    record.Offset // its position
 	ended   bool
 	err     error
 }
@@ -121,6 +123,9 @@ func (w *world) do(l *life, lost, took bool) {
 	case Read:
 		l.read, l.next = &e, e.From
 	case StopReading:
+		if l.read != nil {
+			l.stale, l.from = l.read, l.next
+		}
 		l.read = nil
 	case Open:
 		l.open[e.File] = &upload{key: e.Key, dead: e.Table.Name == schema.DeadLetterTable}
@@ -209,30 +214,34 @@ func (w *world) land() {
 }
 
 // fetch delivers the next records to a reading life.
-func (w *world) fetch(l *life, n int) {
+func (w *world) fetch(l *life, n int) { l.next = w.deliverRows(l, l.read.Generation, l.next, n) }
+
+// deliverRows sends up to n records from an offset on, and returns the offset behind them.
+func (w *world) deliverRows(l *life, generation int, from record.Offset, n int) record.Offset {
 	b := &decode.Batch{}
-	from := l.next
-	for ; n > 0 && int(l.next) < len(w.kafka); n-- {
-		r := w.kafka[l.next]
+	next := from
+	for ; n > 0 && int(next) < len(w.kafka); n-- {
+		r := w.kafka[next]
 		switch r.kind {
 		case "row":
-			b.Offsets = append(b.Offsets, l.next)
+			b.Offsets = append(b.Offsets, next)
 			b.EventTimes = append(b.EventTimes, r.event)
 			b.KafkaTimes = append(b.KafkaTimes, base+50*hour)
 		case "dead":
-			b.DeadOffsets = append(b.DeadOffsets, l.next)
-			b.DeadKafkaTimes = append(b.DeadKafkaTimes, base+record.Micros(l.next/20)*hour)
+			b.DeadOffsets = append(b.DeadOffsets, next)
+			b.DeadKafkaTimes = append(b.DeadKafkaTimes, base+record.Micros(next/20)*hour)
 		case "tombstone":
-			b.Tombstones = append(b.Tombstones, l.next)
+			b.Tombstones = append(b.Tombstones, next)
 		}
-		l.next++
+		next++
 	}
-	rows := Rows{Generation: l.read.Generation, Now: w.now, Next: l.next, End: record.Offset(len(w.kafka)), LeaderEpoch: -1}
-	if l.next > from {
+	rows := Rows{Generation: generation, Now: w.now, Next: next, End: record.Offset(len(w.kafka)), LeaderEpoch: -1}
+	if next > from {
 		b.Good, b.Dead = newColumns(len(b.Offsets)), newColumns(len(b.DeadOffsets))
 		rows.Batch = b
 	}
 	l.inputs = append(l.inputs, rows)
+	return next
 }
 
 func (w *world) produce(n int) {
@@ -265,7 +274,9 @@ func (w *world) act() {
 	case what < 70:
 		w.deliver(l)
 	case what < 80:
-		if l.read != nil && !l.ended {
+		if l.stale != nil && rapid.IntRange(0, 3).Draw(w.t, "stale") == 0 {
+			l.from = w.deliverRows(l, l.stale.Generation, l.from, 3)
+		} else if l.read != nil && !l.ended {
 			w.fetch(l, rapid.IntRange(0, 5).Draw(w.t, "records"))
 		}
 	case what < 87:

@@ -1,0 +1,59 @@
+package parquetfile
+
+import "fmt"
+
+// minPartBuffer is the first size of a part's buffer, so that a file of a few rows does not hold a whole part.
+const minPartBuffer = 16 << 10
+
+// magic opens and ends each Parquet file.
+const magic = "PAR1"
+
+// parts cuts a stream of bytes into parts of one length. The opening magic is written before the first bytes.
+type parts struct {
+	size    int // of each part but the last
+	emit    func(part []byte) error
+	buf     []byte // the open part; doubles up to size
+	offset  int64  // of the next byte in the file
+	emitted int
+}
+
+// write adds p to the stream and emits the parts that become full.
+func (s *parts) write(p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), s.size-len(s.buf))
+		s.grow(n)
+		s.buf = append(s.buf, p[:n]...)
+		s.offset += int64(n)
+		p = p[n:]
+		if len(s.buf) == s.size {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// grow makes room for n bytes, never for more than a part.
+func (s *parts) grow(n int) {
+	if len(s.buf)+n <= cap(s.buf) {
+		return
+	}
+	larger := make([]byte, len(s.buf), min(s.size, max(2*cap(s.buf), len(s.buf)+n, minPartBuffer)))
+	copy(larger, s.buf)
+	s.buf = larger
+}
+
+// flush emits what there is, which may be nothing.
+func (s *parts) flush() error {
+	if len(s.buf) == 0 {
+		return nil
+	}
+	part := s.buf
+	s.buf = nil
+	s.emitted++
+	if err := s.emit(part); err != nil {
+		return fmt.Errorf("emit part %d: %w", s.emitted, err)
+	}
+	return nil
+}
