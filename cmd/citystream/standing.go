@@ -12,7 +12,7 @@ import (
 )
 
 // standing asks the cluster, the catalog and the broker how every table stands.
-func standing(ctx context.Context, cluster *actors.Cluster, source port.Source, node *actors.Node) ([]tableSummary, []string, error) {
+func standing(ctx context.Context, cluster *actors.Cluster, source port.Source) ([]tableSummary, []string, error) {
 	status, err := cluster.Status(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -130,10 +130,8 @@ func (d *JSON) appendBinary(out *columns.Column, v span) (problem string) {
 	if d.buf[v.start] != '"' {
 		return notBase64 // true is text in Base64, too
 	}
-	before := len(out.Data)
 	data, err := base64.StdEncoding.AppendDecode(out.Data, d.literal(v))
 	if err != nil {
-		out.Data = out.Data[:before]
 		return notBase64
 	}
 	out.Data = data

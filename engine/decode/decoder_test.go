@@ -59,14 +59,14 @@ func checkBatch(t *testing.T, table *schema.Table, b *decode.Batch) {
 		{"dead Kafka times", []record.Micros{morning + 1, morning + 3}, b.DeadKafkaTimes},
 		{"tombstones", []record.Offset{13}, b.Tombstones},
 		{"records", 5, b.Records()},
-		{"system columns", []any{int64(3), int64(18), morning + 4}, rowOf(b.Good, own+3, 1)[own:]},
+		{"system columns", []any{int64(3), int64(18), int64(morning + 4)}, rowOf(b.Good, own+3, 1)[own:]},
 		{"id", "a", string(b.Good.Columns[0].Bytes(1))},
 		{
 			"first dead row",
-			[]any{"wide", nil, "oops", `not a JSON object at byte 0: "oops"`, int64(3), int64(11), morning + 1},
+			[]any{"wide", nil, "oops", `not a JSON object at byte 0: "oops"`, int64(3), int64(11), int64(morning + 1)},
 			rowOf(b.Dead, len(b.Dead.Columns), 0),
 		},
-		{"second dead row", []any{"wide", "", "", "empty at byte 0", int64(3), int64(17), morning + 3}, rowOf(b.Dead, len(b.Dead.Columns), 1)},
+		{"second dead row", []any{"wide", "", "", "empty at byte 0", int64(3), int64(17), int64(morning + 3)}, rowOf(b.Dead, len(b.Dead.Columns), 1)},
 	} {
 		if diff := cmp.Diff(c.want, c.got); diff != "" {
 			t.Errorf("%s: -want +got\n%s", c.name, diff)

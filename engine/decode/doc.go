@@ -35,7 +35,8 @@
 // # What is a bad one
 //
 // Anything else leaves the batch as it was and gives a *Reason. A reason's text depends on the bytes and the schema alone, so that
-// reading the same record again makes the same dead letter (I6).
+// reading the same record again makes the same dead letter (I6). A change of this package that makes another row, or another reason,
+// of the same record raises schema.DecoderVersion.
 //
 // The package is pure.
 package decode

@@ -17,13 +17,12 @@ const good = `{"id":"a","at":"2026-11-22T06:40:00.123456","p":[51.5,null,-0.12],
 func seeds() []string {
 	list := []string{
 		good, "", " ", "{}", "null", "[]", "{", `{"id":"a"`, good + " ", good + "x", "\ufeff" + good, good[:len(good)-1],
-		strings.Repeat("[", 10001), `{"x":` + strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + "}",
-		`{"x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + "}",
 	}
 	for _, more := range []string{
 		`"id":"b"`, `"\u0069d":"c"`, `"id":null`, `"id":"\ud83d\ude00\ud83d\ud83dx\udc00\/\b\u00e9"`, "\"id\":\"\xff\xc3\xa9\xe2\x28\"", `"id":7`,
 		`"id":{"a" : [1, "x"]}`, `"at":1700000000`, `"at":"1700000000123"`, `"at":"2026-02-29"`, `"at":"2026-11-22 06:40+0100"`, `"at":99`,
-		`"at":"2026-11-22T23:59:60Z"`, `"at":"2101-01-01"`, `"p":[]`, `"p":{"0":1}`, `"p":[1,2,3,4],"lat":" 9.5\t","p":[7]`, `"lat":1,"p":null`,
+		`"at":"2026-11-22T23:59:60Z"`, `"at":"2101-01-01"`, `"p":[]`, `"p":{"0":1}`, `"p":{"":1}`, `"p":[1,2,3,4],"lat":" 9.5\t","p":[7]`,
+		`"lat":1,"p":null`,
 		`"lon":1,"q":{"lon":2},"q":3`, `"n":5.0`, `"n":"5e0"`, `"n":2147483648`, `"m":9223372036854775807`, `"m":-9223372036854775808`,
 		`"m":9223372036854775808`, `"n":1e400`, `"n":1.5`, `"n":"0x1"`, `"n":true`, `"n":01`, `"f":"false"`, `"f":1`, `"f":0.0`, `"f":2`, `"f":[]`,
 		`"b":"a"`, `"b":12`, `"b":"aGk\u003d"`, `"s":-0.0000001`, `"s":1e30`, `"q":{"v":[1,2]}`, `"q":{"w":1},"q":{"lon":"NaN"}`, `"lat":1e309`,
@@ -43,11 +42,12 @@ func FuzzDecode(f *testing.F) {
 	table := wide()
 	d := decode.NewJSON(table)
 	b := columns.NewBatch(table.FileColumns())
-	if err := d.Append(b, []byte(good)); err != nil {
-		f.Fatal(err)
-	}
-	first, size := rowOf(b, len(table.Columns), 0), b.SizeBytes()
 	f.Fuzz(func(t *testing.T, value []byte) {
+		b.Reset()
+		if err := d.Append(b, []byte(good)); err != nil {
+			t.Fatal(err)
+		}
+		first, size := rowOf(b, len(table.Columns), 0), b.SizeBytes()
 		want, ok := reference(table, value)
 		err := d.Append(b, value)
 		if (err == nil) != ok {
@@ -58,13 +58,11 @@ func FuzzDecode(f *testing.F) {
 			if diff := cmp.Diff(want, got, cmp.Comparer(sameDouble)); diff != "" {
 				t.Fatalf("%q: -want +got\n%s", value, diff)
 			}
-		} else if text := err.Error(); len(text) > 256 {
-			t.Fatalf("reason too long: %s", text)
-		}
-		for i := range table.Columns {
-			if ok {
+			for i := range table.Columns {
 				b.Columns[i].Truncate(1)
 			}
+		} else if text := err.Error(); len(text) > 256 {
+			t.Fatalf("reason too long: %s", text)
 		}
 		if b.SizeBytes() != size || !cmp.Equal(first, rowOf(b, len(table.Columns), 0)) {
 			t.Fatalf("%q: the row before has changed, or a refused row has left something", value)

@@ -49,6 +49,7 @@ func TestTheWinnerAmongRepeatedFieldsAndAliases(t *testing.T) {
 		{"the same name in escapes", `{"lat":1,"\u006cat":2}`, []any{2.0, nil}},
 		{"names differ by case", `{"Lat":1}`, []any{nil, nil}},
 		{"an object where an array is stepped into", `{"p":{"0":1}}`, []any{nil, nil}},
+		{"an empty name where an array is stepped into", `{"p":{"":1}}`, []any{nil, nil}},
 		{"a number where an array is stepped into", `{"p":7}`, []any{nil, nil}},
 		{"the name at another depth", `{"x":{"lat":1},"y":[{"lat":2}]}`, []any{nil, nil}},
 		{"more elements than wanted", `{"p":[1,2,"x",{}]}`, []any{1.0, 2.0}},
@@ -88,8 +89,14 @@ func TestABadRecordGivesItsReason(t *testing.T) {
 		{"a required column null", `{"at":1,"id":null}`, `column id: required, but missing or null at byte 13: "null"`},
 		{"the event time missing", `{"id":"a"}`, "column at: required, but missing or null"},
 		{"a wrong kind", `{"id":"a","at":"2026-01-01","n":{}}`, `column n: not a number at byte 32: "{}"`},
-		{"the event time early", `{"id":"a","at":"1999-12-31T23:59:59"}`, "column at: event time outside of the table's range at byte 15: \"\\\"1999-12-31T23:59:59\\\"\""},
-		{"the event time at the end of the range", `{"id":"a","at":"2100-01-01"}`, "column at: event time outside of the table's range at byte 15: \"\\\"2100-01-01\\\"\""},
+		{
+			"the event time early", `{"id":"a","at":"1999-12-31T23:59:59.999999"}`,
+			"column at: event time outside of the table's range at byte 15: \"\\\"1999-12-31T23:59:59.999999\\\"\"",
+		},
+		{
+			"the event time at the end of the range", `{"id":"a","at":"2100-01-01"}`,
+			"column at: event time outside of the table's range at byte 15: \"\\\"2100-01-01\\\"\"",
+		},
 		{
 			"a long value is quoted in part", `{"id":"a","at":"` + strings.Repeat("é", 50) + `"}`,
 			`column at: not a timestamp at byte 15: "\"` + strings.Repeat(`\u00e9`, 15) + `\xc3"...`,
@@ -108,6 +115,31 @@ func TestABadRecordGivesItsReason(t *testing.T) {
 	}
 	if _, err := decodeOne(one(schema.Int, 0), deep(9999)); err != nil {
 		t.Errorf("nested 10,000 deep: %v", err)
+	}
+}
+
+func TestEveryByteAtEveryPlaceOfATextIsReadAsEncodingJSONReadsIt(t *testing.T) {
+	t.Parallel()
+	table := one(schema.String, 0)
+	for c := range 256 {
+		for place := range 20 {
+			text := []byte(`{"v":"abcdefghijklmnopqrstuvwxy"}`)
+			text[6+place] = byte(c)
+			want, ok := reference(table, text)
+			got, err := decodeOne(table, string(text))
+			if (err == nil) != ok || !cmp.Equal(got, want) {
+				t.Errorf("%q gave %v, %v; want %v, %v", text, got, err, want, ok)
+			}
+		}
+	}
+}
+
+func TestTheEventTimeIsRequiredWhateverItsColumnSays(t *testing.T) {
+	t.Parallel()
+	table := wide()
+	table.Columns[table.EventTime].Required = false
+	if row, err := decodeOne(table, `{"id":"a"}`); err == nil {
+		t.Errorf("got %v", row)
 	}
 }
 
@@ -238,6 +270,13 @@ func dressText(s string, t *rapid.T) string {
 	}
 	b.WriteByte('"')
 	return b.String()
+}
+
+func TestTheRangeOfEventTimesHoldsItsFirstMoment(t *testing.T) {
+	t.Parallel()
+	if _, err := decodeOne(wide(), `{"id":"a","at":"2000-01-01"}`); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTheRangeOfEventTimesIsOpenWhereItIsZero(t *testing.T) {

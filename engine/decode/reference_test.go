@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -99,7 +100,9 @@ func lastSeen(root *seen, paths []schema.Path) *seen {
 		for _, step := range p {
 			switch in := v.value.(type) {
 			case map[string]*seen:
-				v = in[step.Field]
+				if v = in[step.Field]; step.Field == "" {
+					v = nil // a step into an array, though a field may have the empty name
+				}
 			case []*seen:
 				if step.Field == "" && step.Index < len(in) {
 					v = in[step.Index]
@@ -226,6 +229,9 @@ var isoLayouts = func() (layouts []string) {
 	return append(layouts, "2006-01-02")
 }()
 
+// zoneOfMinute60 is what time.Parse takes as well, as it does a zone of 24 hours.
+var zoneOfMinute60 = regexp.MustCompile(`[+-]\d\d:?60$`)
+
 func referenceISO(s string) (int64, bool) {
 	if i := strings.LastIndexAny(s, ".,"); i >= 0 {
 		digits := len(s[i+1:]) - len(strings.TrimLeft(s[i+1:], "0123456789"))
@@ -244,7 +250,8 @@ func referenceISO(s string) (int64, bool) {
 	}
 	for _, layout := range isoLayouts {
 		if t, err := time.Parse(layout, s); err == nil {
-			if _, offset := t.Zone(); offset <= -24*3600 || offset >= 24*3600 { // time.Parse takes an hour of 24
+			_, offset := t.Zone()
+			if offset <= -24*3600 || offset >= 24*3600 || zoneOfMinute60.MatchString(s) {
 				return 0, false
 			}
 			return t.UnixMicro(), true

@@ -47,10 +47,22 @@ func (s *scanner) at() byte {
 	return 0
 }
 
+// space goes over white space, of which there usually is none, or one blank.
 func (s *scanner) space() {
-	for s.pos < len(s.buf) && isSpace(s.buf[s.pos]) {
+	if s.at() == ' ' {
 		s.pos++
 	}
+	if s.pos < len(s.buf) && s.buf[s.pos] <= ' ' {
+		s.spaces()
+	}
+}
+
+func (s *scanner) spaces() {
+	i := s.pos
+	for i < len(s.buf) && isSpace(s.buf[i]) {
+		i++
+	}
+	s.pos = i
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
@@ -172,11 +184,13 @@ func isDigit(c byte) bool { return c-'0' < 10 }
 
 // digits goes over one or more digits.
 func (s *scanner) digits() bool {
-	start := s.pos
-	for s.pos < len(s.buf) && isDigit(s.buf[s.pos]) {
-		s.pos++
+	i := s.pos
+	for i < len(s.buf) && isDigit(s.buf[i]) {
+		i++
 	}
-	return s.pos > start || s.unexpected()
+	some := i > s.pos
+	s.pos = i
+	return some || s.unexpected()
 }
 
 func (s *scanner) number() bool {

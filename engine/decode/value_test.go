@@ -5,14 +5,17 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
+	"citystream/engine/columns"
+	"citystream/engine/decode"
 	"citystream/engine/schema"
 )
 
-// micros of 2026-11-22T06:40:00Z
-const morning = int64(1795329600) * 1e6
+// morning is 2026-11-22T06:40:00Z, in microseconds.
+const morning = 1795329600 * 1000000
 
 func TestAValueIsReadByItsColumnsType(t *testing.T) {
 	t.Parallel()
@@ -95,22 +98,22 @@ func TestAValueIsReadByItsColumnsType(t *testing.T) {
 		{"an underscore", schema.Double, `"1_000"`, nil, "not a number"},
 		{"a boolean is not a double", schema.Double, `false`, nil, "not a number"},
 
-		{"a moment without a zone is UTC", schema.Timestamp, `"2026-11-22T06:40:00.123456"`, morning + 123456, ""},
-		{"a moment with a space", schema.Timestamp, `"2026-11-22 06:40:00"`, morning, ""},
-		{"a moment without seconds", schema.Timestamp, `"2026-11-22T06:40"`, morning, ""},
-		{"a date alone", schema.Timestamp, `"2026-11-22"`, morning - 400*60*1e6, ""},
-		{"Z", schema.Timestamp, `"2026-11-22T06:40:00Z"`, morning, ""},
-		{"a zone ahead", schema.Timestamp, `"2026-11-22T07:40:00+01:00"`, morning, ""},
-		{"a zone behind, without a colon", schema.Timestamp, `"2026-11-22T01:10:00-0530"`, morning, ""},
-		{"a zone of hours", schema.Timestamp, `"2026-11-22T07:40:00+01"`, morning, ""},
-		{"nanoseconds are dropped", schema.Timestamp, `"2026-11-22T06:40:00.123456999Z"`, morning + 123456, ""},
-		{"a fraction of one digit", schema.Timestamp, `"2026-11-22T06:40:00.5"`, morning + 500000, ""},
+		{"a moment without a zone is UTC", schema.Timestamp, `"2026-11-22T06:40:00.123456"`, int64(morning + 123456), ""},
+		{"a moment with a space", schema.Timestamp, `"2026-11-22 06:40:00"`, int64(morning), ""},
+		{"a moment without seconds", schema.Timestamp, `"2026-11-22T06:40"`, int64(morning), ""},
+		{"a date alone", schema.Timestamp, `"2026-11-22"`, int64(morning - 400*60*1e6), ""},
+		{"Z", schema.Timestamp, `"2026-11-22T06:40:00Z"`, int64(morning), ""},
+		{"a zone ahead", schema.Timestamp, `"2026-11-22T07:40:00+01:00"`, int64(morning), ""},
+		{"a zone behind, without a colon", schema.Timestamp, `"2026-11-22T01:10:00-0530"`, int64(morning), ""},
+		{"a zone of hours", schema.Timestamp, `"2026-11-22T07:40:00+01"`, int64(morning), ""},
+		{"nanoseconds are dropped", schema.Timestamp, `"2026-11-22T06:40:00.123456999Z"`, int64(morning + 123456), ""},
+		{"a fraction of one digit", schema.Timestamp, `"2026-11-22T06:40:00.5"`, int64(morning + 500000), ""},
 		{"before 1970 the fraction counts forward", schema.Timestamp, `"1969-12-31T23:59:59.5"`, int64(-500000), ""},
-		{"spaces around", schema.Timestamp, `" 2026-11-22T06:40:00 "`, morning, ""},
-		{"seconds", schema.Timestamp, `1795329600`, morning, ""},
-		{"seconds in quotes, with a fraction", schema.Timestamp, `"1795329600.25"`, morning + 250000, ""},
-		{"milliseconds", schema.Timestamp, `1795329600001`, morning + 1000, ""},
-		{"milliseconds with an exponent", schema.Timestamp, `1.7953296e12`, morning, ""},
+		{"spaces around", schema.Timestamp, `" 2026-11-22T06:40:00 "`, int64(morning), ""},
+		{"seconds", schema.Timestamp, `1795329600`, int64(morning), ""},
+		{"seconds in quotes, with a fraction", schema.Timestamp, `"1795329600.25"`, int64(morning + 250000), ""},
+		{"milliseconds", schema.Timestamp, `1795329600001`, int64(morning + 1000), ""},
+		{"milliseconds with an exponent", schema.Timestamp, `1.7953296e12`, int64(morning), ""},
 		{"seconds before 1970 are dropped towards the past", schema.Timestamp, `-0.0000001`, int64(-1), ""},
 		{"a leap second", schema.Timestamp, `"2016-12-31T23:59:60Z"`, nil, "leap second"},
 		{"the 29th of February of a common year", schema.Timestamp, `"2026-02-29"`, nil, "date that does not exist"},
@@ -120,7 +123,7 @@ func TestAValueIsReadByItsColumnsType(t *testing.T) {
 		{"a zone of a day", schema.Timestamp, `"2026-11-22T06:40:00+24:00"`, nil, "zone"},
 		{"ten digits of fraction", schema.Timestamp, `"2026-11-22T06:40:00.1234567890"`, nil, "not a timestamp"},
 		{"a point without digits", schema.Timestamp, `"2026-11-22T06:40:00."`, nil, "not a timestamp"},
-		{"a year of five digits in seconds", schema.Timestamp, `99999999999`, int64(99999999999) * 1e6, "out of range"},
+		{"a year of five digits in milliseconds", schema.Timestamp, `253402300800000`, nil, "out of range"},
 		{"a boolean is not a timestamp", schema.Timestamp, `true`, nil, "not a timestamp"},
 		{"yesterday", schema.Timestamp, `"yesterday"`, nil, "not a timestamp"},
 	} {
@@ -164,6 +167,29 @@ func TestANumericTimestampIsReadInItsColumnsUnit(t *testing.T) {
 			t.Errorf("%s in unit %d gave %v, %v; want %d", c.json, c.unit, got, err, c.want)
 		}
 	}
+}
+
+// TestATimestampDoesNotDependOnTheOneBefore: the minute that is kept from one record to the next is never taken for another.
+func TestATimestampDoesNotDependOnTheOneBefore(t *testing.T) {
+	t.Parallel()
+	table := one(schema.Timestamp, schema.Auto)
+	rapid.Check(t, func(t *rapid.T) {
+		d := decode.NewJSON(table)
+		b := columns.NewBatch(table.FileColumns())
+		at := time.UnixMicro(morning).UTC()
+		for range rapid.IntRange(2, 20).Draw(t, "records") {
+			at = at.Add(time.Duration(rapid.Int64Range(-1e11, 1e11).Draw(t, "step")) * rapid.SampledFrom([]time.Duration{1, 1e3, 1e5}).Draw(t, "unit"))
+			b.Reset()
+			text := at.Format("2006-01-02T15:04:05.999999")
+			if err := d.Append(b, []byte(`{"v":"`+text+`"}`)); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			if got := b.Columns[0].Ints[0]; got != at.UnixMicro() {
+				t.Fatalf("%s gave %d, want %d", text, got, at.UnixMicro())
+			}
+			_ = d.Append(b, []byte(`{"v":"`+text[:15]+`x"}`)) // a bad one is not kept
+		}
+	})
 }
 
 func TestADoubleIsTheOneOfStrconv(t *testing.T) {

@@ -8,7 +8,7 @@ const minPartBuffer = 16 << 10
 // magic opens and ends each Parquet file.
 const magic = "PAR1"
 
-// parts cuts a stream of bytes into parts of one length. The opening magic is written before the first bytes.
+// parts cuts a stream of bytes into parts of one length.
 type parts struct {
 	size    int // of each part but the last
 	emit    func(part []byte) error
@@ -29,6 +29,16 @@ func (s *parts) write(p []byte) error {
 			if err := s.flush(); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// writeAll adds the blocks one after another.
+func (s *parts) writeAll(blocks ...[]byte) error {
+	for _, b := range blocks {
+		if err := s.write(b); err != nil {
+			return err
 		}
 	}
 	return nil

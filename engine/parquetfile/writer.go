@@ -80,6 +80,7 @@ type Writer struct {
 	columns []column   // the open row group
 	rows    int        // in the open row group
 	groups  []rowGroup // those encoded
+	kept    int        // memory of groups in bytes
 	parts   parts
 	err     error
 }
@@ -121,7 +122,7 @@ func (w *Writer) append(b *columns.Batch, rows []int32) error {
 			step = rows[done : done+n]
 		}
 		for i := range w.columns {
-			if err := w.columns[i].append(&b.Columns[i], step); err != nil {
+			if err := w.columns[i].append(&b.Columns[i], step, &w.opt.Encoder.present); err != nil {
 				return fmt.Errorf("column %q: %w", w.columns[i].name, err)
 			}
 		}
@@ -167,16 +168,22 @@ func (w *Writer) valueBytes() int {
 }
 
 func (w *Writer) encodeRowGroup() error {
+	if w.parts.offset == 0 {
+		if err := w.parts.write([]byte(magic)); err != nil {
+			return fmt.Errorf("write row group 0: %w", err)
+		}
+	}
 	group := rowGroup{rows: w.rows, offset: w.parts.offset, columns: make([]chunk, len(w.columns))}
 	for i := range w.columns {
 		c := &w.columns[i]
 		var err error
-		if group.columns[i], err = w.opt.Encoder.encodeChunk(c, w.rows, &w.parts); err != nil {
+		if group.columns[i], err = w.opt.Encoder.encodeChunk(c, &w.parts); err != nil {
 			return fmt.Errorf("write row group %d, column %q: %w", len(w.groups), c.name, err)
 		}
 		c.reset()
 	}
 	w.groups = append(w.groups, group)
+	w.kept += group.memoryBytes()
 	w.rows = 0
 	return nil
 }
@@ -192,7 +199,7 @@ func (w *Writer) Close(metadata []KeyValue) (Summary, error) {
 	if err == nil {
 		w.err = errClosed
 	}
-	w.columns, w.groups, w.parts.buf = nil, nil, nil
+	w.columns, w.groups, w.kept, w.parts.buf = nil, nil, 0, nil
 	return s, err
 }
 
@@ -226,12 +233,9 @@ func (w *Writer) close(metadata []KeyValue) (Summary, error) {
 // footer needs of earlier row groups. Buffers count in full, also where they are kept for the next row group. The Encoder's
 // memory is not part of it.
 func (w *Writer) BufferedBytes() int {
-	n := cap(w.parts.buf)
+	n := cap(w.parts.buf) + w.kept
 	for i := range w.columns {
 		n += w.columns[i].memoryBytes()
-	}
-	for i := range w.groups {
-		n += w.groups[i].memoryBytes()
 	}
 	return n
 }

@@ -22,8 +22,8 @@ func TestCompatibleTakesWhatQueryEnginesRead(t *testing.T) {
 		{"other capitals", table(column("ID", String), column("Speed", Int), column("fueltype", String)), nil},
 		{"a column renamed is one left out and one added", table(column("id", String), column("velocity", Double)), nil},
 		{
-			"types changed, even to wider ones", table(column("id", Binary), column("SPEED", Long), column("fuelType", String)),
-			[]string{"column id is string", "column SPEED is int in the files that exist and cannot become long: add a column of another name"},
+			"types changed, even to wider ones", table(column("id", Binary), column("SPEED", Long), column("fueltype", Binary)),
+			[]string{"column id is string", "column fueltype is string", "column SPEED is int in the files that exist and cannot become long: add a column of another name"},
 		},
 		{"another table", &Table{Name: "u"}, []string{"another name is another table"}},
 	} {

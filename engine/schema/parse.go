@@ -217,6 +217,9 @@ func readEventTime(n, columns *strictyaml.Node, t *Table, faults *strictyaml.Fau
 		faults.At(n, "there is no column %s", name)
 		return
 	}
+	if t.Columns[i].Type == 0 {
+		return // reported already
+	}
 	if t.Columns[i].Type != Timestamp {
 		faults.At(n, "column %s must be of type %s to give the event time", name, Timestamp)
 		return

@@ -33,7 +33,6 @@ func readColumns(n *strictyaml.Node, t *Table, faults *strictyaml.Faults) {
 		}
 		names[strings.ToLower(c.Name)] = c.Name
 	}
-	checkOverlaps(n, t.Columns, faults)
 }
 
 // readColumn returns the column and the node of its name, or the whole item where the name is missing.
@@ -112,25 +111,9 @@ func appendPath(paths []Path, n *strictyaml.Node, faults *strictyaml.Faults) []P
 		faults.At(n, "%s", err)
 		return paths
 	}
+	if slices.ContainsFunc(paths, func(q Path) bool { return slices.Equal(p, q) }) {
+		faults.At(n, "path %s is written twice", p)
+		return paths
+	}
 	return append(paths, p)
-}
-
-// checkOverlaps refuses two paths of which one is the other or leads through it: a value of a record has one reader.
-func checkOverlaps(n *strictyaml.Node, all []Column, faults *strictyaml.Faults) {
-	type place struct {
-		column int
-		path   Path
-	}
-	byField := map[string][]place{} // only paths that begin alike can overlap
-	for i, c := range all {
-		for _, p := range c.Paths {
-			for _, other := range byField[p[0].Field] {
-				if p.overlaps(other.path) {
-					faults.At(n.Items[i], "path %s of column %s and path %s of column %s read the same value: a value goes to one column, and only "+
-						"numbers, text and the like are read, not whole objects", p, c.Name, other.path, all[other.column].Name)
-				}
-			}
-			byField[p[0].Field] = append(byField[p[0].Field], place{i, p})
-		}
-	}
 }

@@ -124,13 +124,3 @@ func quotedStep(text string) (Step, string, error) {
 	}
 	return Step{}, "", fmt.Errorf("the closing quote is missing")
 }
-
-// overlaps says whether one path is the other or leads through it, so that both cannot find a value in the same record.
-func (p Path) overlaps(q Path) bool {
-	for i := range min(len(p), len(q)) {
-		if p[i] != q[i] {
-			return false
-		}
-	}
-	return true
-}

@@ -144,6 +144,9 @@ func (p *producer) Close() error {
 		return nil
 	}
 	p.closed = true
+	for range cap(p.slots) { // until nothing is under way: once told to close, sarama gives up what it would have to send again
+		p.slots <- struct{}{}
+	}
 	p.async.AsyncClose()
 	p.reports.Wait()
 	return nil

@@ -1,0 +1,81 @@
+# citystream. `make help` lists what can be made.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+FUZZTIME ?= 30s
+BENCH ?= .
+ARGS ?=
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Build, and run the main job to its end (ARGS="--vehicles 20" adds flags)
+	bin/citystream up $(ARGS)
+
+.PHONY: build
+build: compiler ## Build bin/citystream
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/citystream ./cmd/citystream
+
+# Two packages at a time: some start brokers and stores of their own.
+.PHONY: test
+test: build ## Build, and run all tests
+	$(GO) test -race -timeout 5m -p 2 ./...
+
+.PHONY: lint
+lint: compiler ## Check format, vet, staticcheck, go.mod and generated files
+	@unformatted=$$($(GO) tool gofumpt -l .); \
+	if [ -n "$$unformatted" ]; then printf 'not formatted; run go tool gofumpt -w . for:\n%s\n' "$$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(MAKE) --no-print-directory generate OUT="$$fresh"; \
+	for f in messages/*.pb.go docs/configuration.md; do \
+		cmp -s "$$f" "$$fresh/$${f##*/}" || { echo "$$f is stale: run make generate" >&2; exit 1; }; \
+	done
+
+# OUT puts everything generated into one directory instead of its place.
+.PHONY: generate
+generate: ## Write generated code and docs/configuration.md anew
+	$(GO) run ./messages/gen -in messages -out $(or $(OUT),messages)
+	$(GO) run ./config/gen $(or $(OUT),docs)/configuration.md
+
+.PHONY: bench
+bench: compiler ## Run the benchmarks (BENCH=regexp chooses)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 \
+		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for a time (FUZZTIME=30s)
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
+		echo "$${file%/*} $${target#func }"; \
+		$(GO) test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "$${file%/*}"; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was built; ./data stays
+	rm -rf bin
+
+# The embedded SQL engine is C++. Without a compiler the linker would fill a page; go itself only turns cgo off.
+.PHONY: compiler
+compiler:
+	@command -v $(GO) >/dev/null || { echo "No Go found: install it from https://go.dev/dl/ (go.mod names the version)." >&2; exit 1; }
+	@probe=$$(mktemp -d); trap 'rm -rf "$$probe"' EXIT; \
+	lib=stdc++; if [ "$$(uname)" = Darwin ]; then lib=c++; fi; \
+	if ! echo 'int main(void) { return 0; }' | $$($(GO) env CC) -x c - -l$$lib -o "$$probe/a" >/dev/null 2>&1; then \
+		printf '%s\n' \
+			"No C and C++ compiler found ($$($(GO) env CC) cannot link a program). The embedded SQL engine needs one to be built." \
+			"  Debian, Ubuntu:  sudo apt-get install gcc g++" \
+			"  Fedora, RHEL:    sudo dnf install gcc gcc-c++" \
+			"  Alpine:          sudo apk add build-base" \
+			"  macOS:           xcode-select --install" >&2; exit 1; \
+	fi
+	@if [ "$$($(GO) env CGO_ENABLED)" != 1 ]; then \
+		echo "CGO_ENABLED is 0, but the embedded SQL engine needs cgo: run 'unset CGO_ENABLED' (or 'go env -u CGO_ENABLED'), or CGO_ENABLED=1 make build." >&2; exit 1; \
+	fi

@@ -1,0 +1,131 @@
+// Package config is everything about citystream that can be set, as one struct.
+//
+// The struct is the single source: its tags carry each key's name in YAML, its default, its limits, its names in the environment
+// and its meaning. Reading, checking, printing, `citystream config explain` and docs/configuration.md all follow from them.
+//
+// What counts is, in rising order: the default, what a command presets, the YAML file, the environment, a flag. Load reads neither
+// files nor the environment by itself: whoever calls hands them in. It is strict and reports every fault at once, each with its
+// place: file, line and column, or the variable, or the flag. No key is a secret, so a configuration can be printed whole: credentials
+// come from where the AWS SDKs look for them.
+package config
+
+import (
+	"time"
+
+	"citystream/engine/schema"
+)
+
+// Bytes is a size; in YAML a whole number with B, KiB, MiB or GiB.
+type Bytes int64
+
+// Config is the whole configuration. It is not changed once it is loaded.
+type Config struct {
+	Kafka    Kafka    `yaml:"kafka" doc:"The Kafka cluster that records are read from, and that the fleet writes to."`
+	Topics   Topics   `yaml:"topics" doc:"The topics of the five kinds of sensor events: the fleet writes them, and the tables of the city read them."`
+	Store    Store    `yaml:"store" doc:"The object store that holds the files and the commit logs."`
+	AWS      AWS      `yaml:"aws" doc:"Glue and Athena. Credentials come from where the AWS SDKs look for them: the environment, files, roles."`
+	Flush    Flush    `yaml:"flush" doc:"When open files are committed, at the latest."`
+	Windows  Windows  `yaml:"windows" doc:"Windows of event time."`
+	Worker   Worker   `yaml:"worker" doc:"What a worker does with its partitions."`
+	Master   Master   `yaml:"master" doc:"How the master and its workers watch each other."`
+	Catalog  Catalog  `yaml:"catalog" doc:"How committed files become known to SQL."`
+	Fleet    Fleet    `yaml:"fleet" doc:"The simulated vehicles."`
+	Embedded Embedded `yaml:"embedded" doc:"The services that citystream brings along. They are bound to this machine only."`
+	Log      Log      `yaml:"log" doc:"The program's own log, on standard error."`
+
+	Tables []*schema.Table // of the key tables; at least one
+}
+
+// Kafka is the section kafka.
+type Kafka struct {
+	Brokers  []string `yaml:"brokers" default:"localhost:9092" env:"KAFKA_BOOTSTRAP_SERVERS" check:"addresses" doc:"some of the brokers, as host:port"`
+	ClientID string   `yaml:"clientId" default:"citystream" check:"given" doc:"name of this program in the brokers' logs and quotas"`
+	TLS      bool     `yaml:"tls" default:"false" doc:"encrypt; brokers are checked against the certificates that the system trusts"`
+	Start    string   `yaml:"start" default:"earliest" oneof:"earliest,latest" doc:"where a partition that was never read is begun"`
+}
+
+// Topics is the section topics.
+type Topics struct {
+	Vehicle   string `yaml:"vehicle" default:"vehicle_data" env:"VEHICLE_TOPIC" check:"topic" doc:"what vehicles say of themselves"`
+	GPS       string `yaml:"gps" default:"gps_data" env:"GPS_TOPIC" check:"topic" doc:"satellite receivers"`
+	Traffic   string `yaml:"traffic" default:"traffic_data" env:"TRAFFIC_TOPIC" check:"topic" doc:"traffic cameras"`
+	Weather   string `yaml:"weather" default:"weather_data" env:"WEATHER_TOPIC" check:"topic" doc:"weather"`
+	Emergency string `yaml:"emergency" default:"emergency_data" env:"EMERGENCY_TOPIC" check:"topic" doc:"emergencies"`
+}
+
+// Store is the section store.
+type Store struct {
+	Endpoint  string `yaml:"endpoint" default:"" check:"url" doc:"URL of an S3 service other than AWS's; empty is AWS"`
+	Region    string `yaml:"region" default:"" doc:"region of the bucket; empty is that of aws.region"`
+	Bucket    string `yaml:"bucket" default:"citystream" check:"bucket" doc:"bucket of the files and the commit logs"`
+	RawPrefix string `yaml:"rawPrefix" default:"raw" check:"prefix" doc:"first part of the keys of the raw zone: rawPrefix/table/date=.../hour=.../"`
+}
+
+// AWS is the section aws.
+type AWS struct {
+	Endpoint  string `yaml:"endpoint" default:"" check:"url" doc:"URL of a service that stands in for Glue and Athena; empty is AWS"`
+	Region    string `yaml:"region" default:"" env:"AWS_REGION,AWS_DEFAULT_REGION" doc:"region; empty is what the AWS files of the user say"`
+	Database  string `yaml:"database" default:"smart-city" check:"given" doc:"Glue database of the tables"`
+	Workgroup string `yaml:"workgroup" default:"primary" check:"given" doc:"Athena workgroup of queries"`
+	Output    string `yaml:"output" default:"" check:"s3" doc:"where Athena puts results, as s3://bucket/prefix/; empty is what the workgroup says"`
+}
+
+// Flush is the section flush.
+type Flush struct {
+	MaxRows   int64         `yaml:"maxRows" default:"1000000" min:"1" doc:"rows of one file"`
+	MaxBytes  Bytes         `yaml:"maxBytes" default:"128MiB" min:"64KiB" max:"5GiB" doc:"bytes of one file, as held in memory before compression"`
+	MaxAge    time.Duration `yaml:"maxAge" default:"60s" min:"100ms" max:"24h" doc:"age of the oldest open file: how long a record waits for SQL; up presets 10s"`
+	SealAfter time.Duration `yaml:"sealAfter" default:"10m" min:"1s" max:"24h" doc:"a partition without news closes its last entry by an empty one after so long"`
+}
+
+// Windows is the section windows.
+type Windows struct {
+	IdleTimeout time.Duration `yaml:"idleTimeout" default:"60s" min:"100ms" max:"24h" doc:"a partition without records for so long no longer holds back the others' watermark"`
+	MaxOpen     int           `yaml:"maxOpen" default:"24" min:"1" max:"10000" doc:"open files of one partition; one more flushes the largest"`
+}
+
+// Worker is the section worker.
+type Worker struct {
+	FetchWait  time.Duration `yaml:"fetchWait" default:"500ms" min:"1ms" max:"10s" doc:"how long a fetch at the end of a partition waits for records"`
+	FetchBytes Bytes         `yaml:"fetchBytes" default:"4MiB" min:"1KiB" max:"256MiB" doc:"bytes of one fetch"`
+	Batches    int           `yaml:"batches" default:"4" min:"1" max:"1000" doc:"fetched batches of one partition under way at a time: the bound of its queues"`
+	PartBytes  Bytes         `yaml:"partBytes" default:"8MiB" min:"5MiB" max:"512MiB" doc:"bytes of one part of an upload; S3 takes no less than 5MiB and 10,000 parts"`
+}
+
+// Master is the section master.
+type Master struct {
+	Heartbeat        time.Duration `yaml:"heartbeat" default:"1s" min:"10ms" max:"1m" doc:"how often a worker reports"`
+	WorkerStopAfter  time.Duration `yaml:"workerStopAfter" default:"4s" min:"20ms" max:"10m" doc:"silence of the master after which a worker gives its partitions up; over heartbeat"`
+	WorkerDeadAfter  time.Duration `yaml:"workerDeadAfter" default:"6s" min:"30ms" max:"10m" doc:"silence of a worker after which its partitions are given to others; over workerStopAfter"`
+	Discovery        time.Duration `yaml:"discovery" default:"10s" min:"100ms" max:"1h" doc:"how often new topics and partitions are looked for"`
+	EndOfStreamAfter time.Duration `yaml:"endOfStreamAfter" default:"0s" min:"0s" max:"24h" doc:"all partitions idle for so long: the stream has ended and all windows close; 0s is never"`
+}
+
+// Catalog is the section catalog.
+type Catalog struct {
+	Poll time.Duration `yaml:"poll" default:"60s" min:"100ms" max:"24h" doc:"how often all commit logs are looked at, whatever workers have told of them"`
+}
+
+// Fleet is the section fleet.
+type Fleet struct {
+	Vehicles int     `yaml:"vehicles" default:"200" min:"0" max:"1000000" doc:"vehicles; 0 is no fleet"`
+	Steps    int     `yaml:"steps" default:"0" min:"0" max:"1000000000" doc:"steps of each vehicle, each of five records; 0 is until it arrives, about 100"`
+	Seed     uint64  `yaml:"seed" default:"1" doc:"of everything random: the same seed drives the same way"`
+	Pace     float64 `yaml:"pace" default:"0" min:"0" max:"1000000" doc:"1 is a step in 3 s, 2 is twice as fast; 0 is as fast as possible"`
+}
+
+// Embedded is the section embedded.
+type Embedded struct {
+	Data       string `yaml:"data" default:"./data" check:"given" doc:"directory of everything they keep; one process at a time has it"`
+	Broker     string `yaml:"broker" default:"127.0.0.1:9092" check:"loopback" doc:"address of the Kafka broker; port 0 takes a free one"`
+	Store      string `yaml:"store" default:"127.0.0.1:9000" check:"loopback" doc:"address of the S3 store; port 0 takes a free one"`
+	AWS        string `yaml:"aws" default:"127.0.0.1:4566" check:"loopback" doc:"address of Glue and Athena; port 0 takes a free one"`
+	Partitions int    `yaml:"partitions" default:"4" min:"1" max:"1000" doc:"partitions of a new topic"`
+	Workers    int    `yaml:"workers" default:"2" min:"1" max:"256" doc:"workers in this process"`
+}
+
+// Log is the section log.
+type Log struct {
+	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"the least that is logged"`
+	Format string `yaml:"format" default:"text" oneof:"text,json" doc:"form of a line"`
+}

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"citystream/engine/schema"
+)
+
+// YAML returns the whole configuration as YAML that Load reads back to the same, with every key and table written out.
+func (c *Config) YAML() string {
+	var b strings.Builder
+	for _, s := range sections() {
+		fmt.Fprintf(&b, "%s:\n", s.name)
+		for _, k := range s.keys {
+			fmt.Fprintf(&b, "  %s: %s\n", strings.TrimPrefix(k.Path, s.name+"."), show(k.value(c)))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("tables:\n")
+	for _, t := range c.Tables {
+		indent := "  - "
+		for line := range strings.Lines(t.YAML()) {
+			b.WriteString(indent + line)
+			indent = "    "
+		}
+	}
+	return b.String()
+}
+
+// Explain returns every key with its type, default, names in the environment and meaning, for a terminal.
+func Explain() string {
+	var b strings.Builder
+	for _, s := range sections() {
+		fmt.Fprintf(&b, "%s: %s\n\n", s.name, s.doc)
+		for _, k := range s.keys {
+			fmt.Fprintf(&b, "  %s = %s\n      %s\n      %s; %s\n", k.Path, k.Default, k.Doc, k.Type, strings.Join(k.Env, ", "))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("tables: The tables to make. " + tablesDoc + "\n\n")
+	for _, k := range tableKeys {
+		fmt.Fprintf(&b, "  %s\n      %s\n", k[0], k[1])
+	}
+	return b.String()
+}
+
+// Markdown returns docs/configuration.md.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString(markdownHead)
+	for _, s := range sections() {
+		fmt.Fprintf(&b, "## %s\n\n%s\n\n| key | default | type | meaning | environment |\n|---|---|---|---|---|\n", s.name, s.doc)
+		for _, k := range s.keys {
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | `%s` |\n", k.Path, k.Default, k.Type, k.Doc, strings.Join(k.Env, "`, `"))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("## tables\n\n" + tablesDoc + "\n\n| key | meaning |\n|---|---|\n")
+	for _, k := range tableKeys {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", k[0], k[1])
+	}
+	b.WriteString(markdownTail)
+	return b.String()
+}
+
+const markdownHead = `# Configuration
+
+<!-- Written by make generate from the tags of config.Config; do not edit. -->
+
+Everything has a default: without a file, citystream runs the smart-city example. A file is given with ` + "`--config FILE`" + `. What counts is, in
+rising order: the default, the file, the environment, a flag. ` + "`citystream config print`" + ` shows what counts in the end,
+` + "`citystream config check`" + ` everything that is wrong with a file, and ` + "`citystream config explain`" + ` this page.
+
+Reading is strict: an unknown key, a wrong type or a value out of its limits is an error with file, line and column. Durations are written
+with a unit (` + "`500ms`, `90s`, `10m`, `1h30m`" + `), sizes too (` + "`64MiB`" + `). In the environment a list is separated by commas. There
+are no secrets in it: AWS credentials come from where the AWS SDKs look for them.
+
+`
+
+const tablesDoc = "A list, of which an item is a whole table, or `file:` with the path of one (relative to the file that it stands in), or the word " +
+	"`city` for the five tables of the smart city. Without the key it is those five. A table of the city that has its usual topic follows the section topics."
+
+// tableKeys are the keys of a table, which package schema reads.
+var tableKeys = [][2]string{
+	{"name", "the table's name in SQL: letters, digits and _"},
+	{"topic", "the Kafka topic that it is read from; one topic, one table"},
+	{"eventTime", "the timestamp column that says when a record's event was; a record without it is a dead letter"},
+	{"lateness", "how far the watermark stays behind the latest event; default " + schema.DefaultLateness.String()},
+	{"maxFuture", "an event further ahead of its record's Kafka timestamp does not move the watermark; default " + schema.DefaultMaxFuture.String()},
+	{"late", "what becomes of records whose window is closed: append (its own file in the right Hive partition; default) or drop (counted)"},
+	{"timeFrom, timeTo", "events before the first or not before the second are dead letters; default " +
+		schema.DefaultTimeFrom.Format("2006-01-02") + " and " + schema.DefaultTimeTo.Format("2006-01-02")},
+	{"columns[].name", "the column's name in SQL; Glue shows it in small letters"},
+	{"columns[].type", "string, binary (Base64 text), bool, int (32 bits), long (64 bits), double or timestamp"},
+	{"columns[].path", "where the value is found in the JSON, for example location[0], engine.oil.temp or \"odd.name\".x; default the column's name"},
+	{"columns[].aliases", "other paths of the value; of several in one record the last counts"},
+	{"columns[].required", "a record without the value is a dead letter; default false"},
+	{"columns[].unit", "of a number in a timestamp column: auto (default: seconds below 1e11, else milliseconds), seconds, millis or micros"},
+	{"columns[].comment", "shown by Glue"},
+}
+
+const markdownTail = `
+A table of one's own beside those of the city:
+
+` + "```yaml" + `
+tables:
+  - city
+  - name: engine_sensors
+    topic: plant-7.engines
+    eventTime: measured
+    lateness: 90s
+    columns:
+      - {name: sensorId, type: string, path: meta.sensor.id, aliases: [sensor_id], required: true}
+      - {name: measured, type: timestamp, path: meta.ts, unit: millis}
+      - {name: oilTemp, type: double, path: 'engine."oil temp".values[0]'}
+` + "```" + `
+`

@@ -1,0 +1,21 @@
+// Package aws is an embedded endpoint that speaks the Glue and Athena APIs to any AWS client on this machine.
+//
+// The problem: the way from files to SQL goes through two AWS services that nobody has on a laptop or in a test, and the emulators
+// that exist answer queries with canned rows. The idea: the catalog is small enough to be written down in one journal, and DuckDB is a
+// good enough Trino for the SQL. So the tables that a client registers over the wire are the tables that its SQL sees, and the
+// rows come from the very Parquet files that the object store holds.
+//
+// Guarantees:
+//   - Every request is signed (SigV4) with the one key of the endpoint, and the endpoint listens on loopback addresses only.
+//   - A change of the catalog is on disk (fsync) before it is answered, in a journal whose growth is the size of the change. What was
+//     answered survives kill -9; a torn last record is dropped.
+//   - As in Athena, SQL sees registered Hive partitions only, skips names that begin with _ or a dot, takes columns by name whatever
+//     their case, gives NULL for columns that a file lacks, and lets a partition key win over a column of the file.
+//   - SQL reads the files of the tables that it names and nothing else: it cannot reach other files, the network, extensions or settings.
+//   - Queries at once, queries waiting, rows and bytes of a result, and results kept are all bounded.
+//
+// What differs from Athena: executions and their results live in memory and end with the process; result files are not written to
+// OutputLocation; comparisons see microseconds where Athena rounds to milliseconds; and SQL is DuckDB's where it is not Trino's.
+//
+// Everything but the engine builds without cgo; queries then fail with an error that says what to do.
+package aws

@@ -1,0 +1,240 @@
+//go:build cgo
+
+package aws
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// pathColumn is the name under which DuckDB tells the file of a row. A filter on it chooses files before they are opened, under this name
+// only; a column of the table that has the same name is called otherColumn within the scan.
+const (
+	pathColumn  = "filename"
+	otherColumn = "$filename"
+)
+
+// scanned returns what a column is called within the scan.
+func scanned(name string) string {
+	if name == pathColumn {
+		return otherColumn
+	}
+	return name
+}
+
+// A tableFile is one local file of a table with the values of its Hive partition.
+type tableFile struct {
+	path   string
+	values []string
+}
+
+// view returns the statement that makes a table of the catalog visible, and the files that it reads.
+//
+// Columns are given by the catalog, so no file is opened before the query wants it. The values of partition keys follow from
+// the file's path, as an expression that DuckDB evaluates for a whole file at a time, and before it opens the file where the query
+// filters by it: a query for one hour reads that hour's files only. Where the path spells the values, as Hive's folders do, the expression
+// cuts them out; for the others it looks them up.
+func (s *session) view(ctx context.Context, ref tableRef) (statement string, paths []string, err error) {
+	t, partitions, err := s.catalog.view(ref.database, ref.table)
+	if err != nil {
+		return "", nil, err
+	}
+	v, err := layoutOf(t)
+	if err != nil {
+		return "", nil, err
+	}
+	files, err := s.files(ctx, t, partitions)
+	if err != nil {
+		return "", nil, err
+	}
+	var spelled, other []tableFile
+	for _, f := range files {
+		paths = append(paths, f.path)
+		if v.spells(f) {
+			spelled = append(spelled, f)
+		} else {
+			other = append(other, f)
+		}
+	}
+	var scans []string
+	if len(spelled) > 0 {
+		scans = append(scans, v.scan(spelled, v.cutOut))
+	}
+	if len(other) > 0 {
+		scans = append(scans, v.scan(other, lookUp(other)))
+	}
+	if len(scans) == 0 {
+		scans = []string{v.empty()}
+	}
+	name := identifier(catalogName) + "." + identifier(t.DatabaseName) + "." + identifier(t.Name)
+	return "CREATE VIEW " + name + " AS " + strings.Join(scans, " UNION ALL "), paths, nil
+}
+
+// files returns the files of a table: of its registered partitions, or of its location if it has no partition keys.
+func (s *session) files(ctx context.Context, t *glueTable, partitions []*gluePartition) ([]tableFile, error) {
+	if len(t.PartitionKeys) == 0 {
+		if t.StorageDescriptor == nil || t.StorageDescriptor.Location == "" {
+			return nil, failed("HIVE_METASTORE_ERROR", "table %s has no location", t.Name)
+		}
+		return s.filesAt(ctx, t.StorageDescriptor.Location, nil)
+	}
+	var files []tableFile
+	for _, p := range partitions {
+		found, err := s.filesAt(ctx, p.location(), p.Values)
+		if err != nil {
+			return nil, fmt.Errorf("partition %s of table %s: %w", strings.Join(p.Values, "/"), t.Name, err)
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
+// filesAt returns the files at a location, without the hidden and the empty ones.
+func (s *session) filesAt(ctx context.Context, location string, values []string) ([]tableFile, error) {
+	bucket, prefix, err := splitLocation(location)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := s.options.Objects.List(ctx, bucket, prefix)
+	if err != nil {
+		return nil, err
+	}
+	var files []tableFile
+	for _, o := range objects {
+		if o.SizeBytes == 0 || hidden(strings.TrimPrefix(o.Key, prefix)) {
+			continue
+		}
+		path, release, err := s.options.Objects.File(ctx, bucket, o)
+		if err != nil {
+			return nil, err
+		}
+		s.releases = append(s.releases, release)
+		if strings.ContainsAny(path, "*?[{") {
+			return nil, failed("NOT_SUPPORTED", "the local SQL engine takes * ? [ { in a file's path for a pattern: %s", o.Key)
+		}
+		files = append(files, tableFile{filepath.ToSlash(path), values})
+	}
+	return files, nil
+}
+
+// hidden tells whether a name below a location, or a folder on the way to it, begins with _ or a dot.
+func hidden(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(part, "_") || strings.HasPrefix(part, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+// A layout is a table's columns and keys as DuckDB is to see them.
+type layout struct {
+	columns, keys []typedName
+}
+
+type typedName struct{ name, kind string }
+
+func layoutOf(t *glueTable) (*layout, error) {
+	if d := t.StorageDescriptor; d == nil || d.SerdeInfo == nil || d.SerdeInfo.SerializationLibrary == nil ||
+		!strings.Contains(strings.ToLower(*d.SerdeInfo.SerializationLibrary), "parquet") {
+		return nil, failed("HIVE_UNSUPPORTED_FORMAT", "table %s.%s is not one of Parquet files: its SerDe must be ParquetHiveSerDe", t.DatabaseName, t.Name)
+	}
+	v := &layout{}
+	isKey := map[string]bool{}
+	for _, k := range t.PartitionKeys {
+		kind, err := duckType(k.Type)
+		if err != nil {
+			return nil, fmt.Errorf("partition key %s of table %s: %w", k.Name, t.Name, err)
+		}
+		v.keys = append(v.keys, typedName{strings.ToLower(k.Name), kind})
+		isKey[strings.ToLower(k.Name)] = true
+	}
+	for _, c := range columnsOf(t) {
+		name := strings.ToLower(c.Name)
+		if isKey[name] {
+			continue
+		}
+		kind, err := duckType(c.Type)
+		if err != nil {
+			return nil, fmt.Errorf("column %s of table %s: %w", c.Name, t.Name, err)
+		}
+		v.columns = append(v.columns, typedName{name, kind})
+	}
+	if len(v.columns) == 0 {
+		return nil, failed("HIVE_INVALID_METADATA", "table %s.%s has no columns", t.DatabaseName, t.Name)
+	}
+	return v, nil
+}
+
+// plainValue is a partition value that stands in a path as it is.
+var plainValue = regexp.MustCompile(`^[A-Za-z0-9._:+ -]+$`)
+
+// spells tells whether a file's folders are its Hive partition: key=value/key=value/file.
+func (v *layout) spells(f tableFile) bool {
+	want := ""
+	for i, k := range v.keys {
+		if !plainValue.MatchString(f.values[i]) {
+			return false
+		}
+		want += "/" + k.name + "=" + f.values[i]
+	}
+	return strings.HasSuffix(f.path[:strings.LastIndex(f.path, "/")], want)
+}
+
+// cutOut returns the expression of a key's value for files that spell it.
+func (v *layout) cutOut(key int) string {
+	pattern := ""
+	for _, k := range v.keys {
+		pattern += "/" + regexp.QuoteMeta(k.name) + "=([^/]*)"
+	}
+	return fmt.Sprintf("regexp_extract(%s, %s, %d)", pathColumn, literal(pattern+"/[^/]*$"), key+1)
+}
+
+// lookUp returns the function that makes the expression of a key's value for given files.
+func lookUp(files []tableFile) func(key int) string {
+	return func(key int) string {
+		paths, values := make([]string, len(files)), make([]string, len(files))
+		for i, f := range files {
+			paths[i], values[i] = f.path, f.values[key]
+		}
+		return fmt.Sprintf("list_extract(%s, list_position(%s, %s))", list(values), list(paths), pathColumn)
+	}
+}
+
+// scan returns a query over files.
+func (v *layout) scan(files []tableFile, value func(key int) string) string {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.path
+	}
+	schema := make([]string, len(v.columns))
+	for i, c := range v.columns {
+		schema[i] = fmt.Sprintf("%s: {name: %s, type: %s, default_value: NULL}", literal(c.name), literal(scanned(c.name)), literal(c.kind))
+	}
+	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false, filename = true, schema = MAP {%s})",
+		v.list(func(c typedName) string { return identifier(scanned(c.name)) }, value), list(paths), strings.Join(schema, ", "))
+}
+
+// empty returns a query of the table's columns without rows.
+func (v *layout) empty() string {
+	return "SELECT " + v.list(func(c typedName) string { return "CAST(NULL AS " + c.kind + ")" }, func(int) string { return "NULL" }) + " WHERE false"
+}
+
+// list returns the select list of the table's columns and keys.
+func (v *layout) list(column func(typedName) string, key func(int) string) string {
+	var items []string
+	for _, c := range v.columns {
+		items = append(items, column(c)+" AS "+identifier(c.name))
+	}
+	for i, k := range v.keys {
+		expression := key(i)
+		if k.kind != "VARCHAR" || expression == "NULL" {
+			expression = "CAST(" + expression + " AS " + k.kind + ")"
+		}
+		items = append(items, expression+" AS "+identifier(k.name))
+	}
+	return strings.Join(items, ", ")
+}

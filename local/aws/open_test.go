@@ -1,0 +1,174 @@
+package aws
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	athenasdk "github.com/aws/aws-sdk-go-v2/service/athena"
+	gluesdk "github.com/aws/aws-sdk-go-v2/service/glue"
+	"github.com/aws/aws-sdk-go-v2/service/glue/types"
+	"github.com/parquet-go/parquet-go"
+
+	glueadapter "citystream/engine/adapter/glue"
+	"citystream/engine/enginetest"
+	"citystream/engine/port"
+)
+
+const (
+	testKey    = "AKIATEST"
+	testSecret = "not a secret"
+	testRegion = "eu-west-2"
+)
+
+// An endpoint is a server under test with the real clients of its services, and a directory that is its object store.
+type endpoint struct {
+	*Server
+	options Options
+	lake    string
+	glue    *gluesdk.Client
+	athena  *athenasdk.Client
+}
+
+// open starts an endpoint over an empty store, or over what is in the given options.
+func open(t *testing.T, o Options) *endpoint {
+	t.Helper()
+	e := &endpoint{lake: t.TempDir()}
+	if o.Objects == nil {
+		objects, err := NewDiskObjects(e.lake)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Objects = objects
+	}
+	o.Dir = cmp.Or(o.Dir, t.TempDir())
+	o.Listen, o.AccessKey, o.SecretKey, o.Region = "127.0.0.1:0", testKey, testSecret, testRegion
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Server, e.options = s, o
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	config := clientConfig(s.Addr())
+	e.glue, e.athena = gluesdk.NewFromConfig(config), athenasdk.NewFromConfig(config)
+	return e
+}
+
+func clientConfig(addr string) sdk.Config {
+	return sdk.Config{
+		Region: testRegion, Credentials: credentials.NewStaticCredentialsProvider(testKey, testSecret, ""),
+		BaseEndpoint: sdk.String("http://" + addr),
+	}
+}
+
+// ensure makes tables, each with its Hive partitions.
+func (e *endpoint) ensure(t *testing.T, table port.CatalogTable, partitions ...port.HivePartition) {
+	t.Helper()
+	c := glueadapter.New(e.glue)
+	if err := c.EnsureDatabase(t.Context(), enginetest.KnownDatabase); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.EnsureTable(t.Context(), enginetest.KnownDatabase, table); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.AddPartitions(t.Context(), enginetest.KnownDatabase, table.Name, partitions); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write puts a Parquet file of rows into the store.
+func write[T any](t *testing.T, lake, key string, rows ...T) {
+	t.Helper()
+	path := filepath.Join(lake, filepath.FromSlash(key))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := parquet.WriteFile(path, rows); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hivePartition returns a partition of a table in the bucket lake, laid out as Hive does.
+func hivePartition(table string, keysAndValues ...string) port.HivePartition {
+	p := port.HivePartition{Location: "s3://lake/raw/" + table + "/"}
+	for i := 0; i < len(keysAndValues); i += 2 {
+		p.Location += keysAndValues[i] + "=" + keysAndValues[i+1] + "/"
+		p.Values = append(p.Values, keysAndValues[i+1])
+	}
+	return p
+}
+
+// known makes the table of the query suite, its rows in two files.
+func (e *endpoint) known(t *testing.T) {
+	t.Helper()
+	var partitions []port.HivePartition
+	for _, hour := range []string{"05", "06"} {
+		var rows []enginetest.KnownRow
+		for _, r := range enginetest.KnownRows() {
+			if r.Hour == hour {
+				rows = append(rows, r)
+			}
+		}
+		p := hivePartition("known_data", "date", enginetest.KnownDate, "hour", hour)
+		write(t, e.lake, strings.TrimPrefix(p.Location, "s3://")+"a.parquet", rows...)
+		partitions = append(partitions, p)
+	}
+	e.ensure(t, enginetest.KnownTable, partitions...)
+}
+
+func TestTheLocalGlueIsACatalog(t *testing.T) {
+	t.Parallel()
+	enginetest.CatalogSuite(t, func(t *testing.T) port.Catalog { return glueadapter.New(open(t, Options{}).glue) })
+}
+
+func TestTheAddressMustBeLoopback(t *testing.T) {
+	t.Parallel()
+	objects, err := NewDiskObjects(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "nonsense"} {
+		s, err := Open(Options{Dir: t.TempDir(), Listen: address, AccessKey: "a", SecretKey: "b", Objects: objects})
+		if err == nil {
+			t.Errorf("%s was taken", address)
+			_ = s.Close()
+		}
+	}
+}
+
+func TestADirectoryBelongsToOneProcess(t *testing.T) {
+	t.Parallel()
+	e := open(t, Options{})
+	if s, err := Open(e.options); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("the second start got %v, %v", s, err)
+	}
+}
+
+func TestMissingOptionsAreAllTold(t *testing.T) {
+	t.Parallel()
+	_, err := Open(Options{})
+	for _, name := range []string{"Dir", "Listen", "AccessKey", "SecretKey", "Objects"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v does not name %s", err, name)
+		}
+	}
+}
+
+func tableInputOf(name string, keys ...string) *types.TableInput {
+	in := &types.TableInput{Name: &name, StorageDescriptor: &types.StorageDescriptor{
+		Columns: []types.Column{{Name: sdk.String("id"), Type: sdk.String("string")}}, Location: sdk.String("s3://lake/" + name + "/"),
+		SerdeInfo: &types.SerDeInfo{SerializationLibrary: sdk.String("org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe")},
+	}}
+	for _, k := range keys {
+		in.PartitionKeys = append(in.PartitionKeys, types.Column{Name: sdk.String(k), Type: sdk.String("string")})
+	}
+	return in
+}
