@@ -66,6 +66,8 @@ func holder(name string) string {
 	return "an unknown process"
 }
 
-func (d *dataDir) join(elem ...string) string { return filepath.Join(append([]string{d.path}, elem...)...) }
+func (d *dataDir) join(elem ...string) string {
+	return filepath.Join(append([]string{d.path}, elem...)...)
+}
 
 func (d *dataDir) close() error { return d.lock.Unlock() }

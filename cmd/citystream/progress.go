@@ -24,7 +24,7 @@ type progress struct {
 
 func newProgress(out *os.File) *progress {
 	p := &progress{out: out, started: time.Now()}
-	if info, err := out.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if isTerminal(out) {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))
 		p.bar = p.bars.AddBar(0,
 			mpb.BarRemoveOnComplete(),

@@ -37,7 +37,9 @@ type tableSummary struct {
 }
 
 // accounted returns the records that have come to their end.
-func (t tableSummary) accounted() int64 { return t.Committed + t.DeadLetters + t.LateDropped + t.Tombstones }
+func (t tableSummary) accounted() int64 {
+	return t.Committed + t.DeadLetters + t.LateDropped + t.Tombstones
+}
 
 type endpoints struct {
 	Kafka string `json:"kafka"`

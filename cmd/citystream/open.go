@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/athena"
+	"github.com/aws/aws-sdk-go-v2/service/glue"
+
+	"citystream/actors"
+	"citystream/cluster/reign"
+	"citystream/config"
+	athenaadapter "citystream/engine/adapter/athena"
+	glueadapter "citystream/engine/adapter/glue"
+	"citystream/engine/adapter/kafka"
+	"citystream/engine/adapter/s3"
+	"citystream/engine/port"
+	"citystream/engine/schema"
+	"citystream/engine/window"
+	awslocal "citystream/local/aws"
+	"citystream/local/broker"
+	"citystream/local/store"
+)
+
+// outside says which services are not the embedded ones.
+type outside struct{ kafka, s3, aws bool }
+
+// run is everything that is up: embedded services, clients and the cluster. What was opened is closed in the opposite order.
+type run struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	data      *dataDir
+	keys      keys
+	endpoints endpoints
+	died      chan error // an embedded service has ended by itself
+	store     *s3.Store
+	source    *kafka.Source
+	catalog   port.Catalog
+	query     port.Query
+	system    *actor.ActorSystem
+	cluster   *actors.Cluster
+	closers   []func() error
+}
+
+// open brings everything up.
+func open(ctx context.Context, cfg *config.Config, out outside, log *slog.Logger) (r *run, err error) {
+	r = &run{cfg: cfg, log: log, died: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	if r.data, err = openDataDir(cfg.Embedded.Data); err != nil {
+		return r, err
+	}
+	r.closers = append(r.closers, r.data.close)
+	if r.keys, err = r.data.ensureKeys(); err != nil {
+		return r, err
+	}
+	for _, step := range []func(context.Context, outside) error{r.openStore, r.openBroker, r.openSQL, r.openCluster} {
+		if err := step(ctx, out); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func (r *run) close() error {
+	var errs []error
+	for _, c := range slices.Backward(r.closers) {
+		errs = append(errs, c())
+	}
+	r.closers = nil
+	return errors.Join(errs...)
+}
+
+// listening opens a service at its address. Where the address is the usual one and taken, a free port does: only an address that somebody
+// has chosen must be that one.
+func listening[S any](r *run, address, usual string, taken error, open func(string) (S, error)) (S, error) {
+	s, err := open(address)
+	if err == nil || address != usual || !errors.Is(err, taken) {
+		return s, err
+	}
+	host, _, _ := net.SplitHostPort(usual)
+	r.log.Warn("the usual address is in use; a free port is taken", "address", address)
+	return open(net.JoinHostPort(host, "0"))
+}
+
+func (r *run) openStore(ctx context.Context, out outside) error {
+	o := s3.Options{Bucket: r.cfg.Store.Bucket, Endpoint: r.cfg.Store.Endpoint, Region: r.region()}
+	if !out.s3 {
+		child, err := listening(r, r.cfg.Embedded.Store, config.Default().Embedded.Store, store.ErrAddressInUse, func(listen string) (*store.Child, error) {
+			return store.Start(ctx, store.ChildOptions{
+				Args:      []string{"store", "--child", "--data", r.data.join("store"), "--listen", listen},
+				AccessKey: r.keys.access, SecretKey: r.keys.secret, Buckets: []string{r.cfg.Store.Bucket}, Logger: r.log,
+			})
+		})
+		if err != nil {
+			return err
+		}
+		go func() {
+			<-child.Done()
+			select {
+			case r.died <- child.Err():
+			default:
+			}
+		}()
+		r.closers = append(r.closers, child.Close)
+		o.Endpoint, o.AccessKey, o.SecretKey = "http://"+child.Addr(), r.keys.access, r.keys.secret
+	}
+	r.endpoints.S3 = o.Endpoint
+	var err error
+	r.store, err = s3.Connect(ctx, o)
+	return err
+}
+
+func (r *run) region() string {
+	if r.cfg.AWS.Region != "" {
+		return r.cfg.AWS.Region
+	}
+	return "us-east-1"
+}
+
+func (r *run) openBroker(ctx context.Context, out outside) error {
+	brokers := r.cfg.Kafka.Brokers
+	if !out.kafka {
+		b, err := listening(r, r.cfg.Embedded.Broker, config.Default().Embedded.Broker, broker.ErrAddressInUse, func(listen string) (*broker.Broker, error) {
+			return broker.Open(broker.Options{Dir: r.data.join("broker"), Listen: listen, Partitions: r.cfg.Embedded.Partitions, Logger: r.log})
+		})
+		if err != nil {
+			return err
+		}
+		r.closers = append(r.closers, b.Close)
+		brokers = []string{b.Addr()}
+	}
+	r.cfg.Kafka.Brokers, r.endpoints.Kafka = brokers, joined(brokers)
+	var err error
+	r.source, err = kafka.NewSource(kafka.Options{
+		Brokers: brokers, ClientID: r.cfg.Kafka.ClientID, MaxWait: r.cfg.Worker.FetchWait, MaxBytes: int32(r.cfg.Worker.FetchBytes), Logger: r.log,
+	})
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.source.Close)
+	var topics []kafka.TopicSpec
+	for _, t := range r.cfg.Tables {
+		topics = append(topics, kafka.TopicSpec{Name: t.Topic, Partitions: int32(r.cfg.Embedded.Partitions)})
+	}
+	_, err = r.source.EnsureTopics(ctx, topics)
+	return err
+}
+
+func joined(brokers []string) string {
+	text := ""
+	for i, b := range brokers {
+		if i > 0 {
+			text += ","
+		}
+		text += b
+	}
+	return text
+}
+
+func (r *run) openSQL(ctx context.Context, out outside) error {
+	if out.aws {
+		cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(r.region()))
+		if err != nil {
+			return fmt.Errorf("AWS settings: %w", err)
+		}
+		cfg.BaseEndpoint = aws.String(r.cfg.AWS.Endpoint)
+		r.endpoints.AWS = r.cfg.AWS.Endpoint
+		r.sql(cfg)
+		return nil
+	}
+	var objects awslocal.Objects
+	var err error
+	if r.cfg.Store.Endpoint == "" {
+		objects, err = awslocal.NewDiskObjects(r.data.join("store"))
+	} else {
+		objects, err = awslocal.NewCachedObjects(r.data.join("cache"), 4<<30, func(string) (port.Store, error) { return r.store, nil })
+	}
+	if err != nil {
+		return err
+	}
+	server, err := listening(r, r.cfg.Embedded.AWS, config.Default().Embedded.AWS, syscall.EADDRINUSE, func(listen string) (*awslocal.Server, error) {
+		return awslocal.Open(awslocal.Options{
+			Dir: r.data.join("aws"), Listen: listen, AccessKey: r.keys.access, SecretKey: r.keys.secret, Objects: objects, Logger: r.log,
+		})
+	})
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, server.Close)
+	r.endpoints.AWS = "http://" + server.Addr()
+	r.sql(clientConfig(r.endpoints.AWS, r.region(), r.keys))
+	return r.data.writeAWSConfig(r.region(), r.endpoints.AWS, r.endpoints.S3)
+}
+
+// clientConfig is for AWS clients of an embedded endpoint.
+func clientConfig(endpoint, region string, k keys) aws.Config {
+	return aws.Config{
+		Region: region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider(k.access, k.secret, ""),
+	}
+}
+
+func (r *run) sql(cfg aws.Config) {
+	r.catalog = glueadapter.New(glue.NewFromConfig(cfg))
+	r.query = queryOf(cfg, r.cfg)
+}
+
+func queryOf(cfg aws.Config, c *config.Config) port.Query {
+	return athenaadapter.New(athena.NewFromConfig(cfg), athenaadapter.Options{
+		WorkGroup: c.AWS.Workgroup, OutputLocation: c.AWS.Output, PollMin: 5 * time.Millisecond, PollMax: time.Second,
+	})
+}
+
+func (r *run) openCluster(ctx context.Context, _ outside) error {
+	epoch, err := reign.Begin(ctx, r.store, 0)
+	if err != nil {
+		return err
+	}
+	r.system = actors.NewSystem(r.log.With("part", "actors"))
+	r.cluster, err = actors.StartCluster(r.system, r.node(), epoch, r.cfg.Embedded.Workers)
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, func() error { r.cluster.Stop(); r.system.Shutdown(); return nil })
+	return nil
+}
+
+func (r *run) node() *actors.Node {
+	c := r.cfg
+	return &actors.Node{
+		Source: r.source, Store: r.store, Catalog: r.catalog, Metrics: actors.NewMetrics(), Log: r.log,
+		Tables: c.Tables, DeadLetters: schema.DeadLetters(), Bucket: c.Store.Bucket, RawPrefix: c.Store.RawPrefix, Database: c.AWS.Database,
+		Limits: window.Limits{
+			Rows: c.Flush.MaxRows, Bytes: int64(c.Flush.MaxBytes), Age: c.Flush.MaxAge, OpenWindows: c.Windows.MaxOpen,
+		},
+		IdleTimeout: c.Windows.IdleTimeout, SealAfter: c.Flush.SealAfter, Latest: c.Kafka.Start == "latest",
+		Batches: c.Worker.Batches, PartBytes: int(c.Worker.PartBytes),
+		Heartbeat: c.Master.Heartbeat, WorkerDead: c.Master.WorkerDeadAfter, WorkerSelfStop: c.Master.WorkerStopAfter,
+		Discovery: c.Master.Discovery, EndOfStream: c.Master.EndOfStreamAfter, CatalogPoll: c.Catalog.Poll,
+	}
+}
+
+// isTerminal reports whether a person looks at a file.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"citystream/config"
+	"citystream/engine/port"
+)
+
+func queryCommand() *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "query SQL",
+		Short: "Run a statement through Athena: that of a running up, or one started here on its data directory",
+		Example: `  citystream query "SELECT count(*) FROM vehicle_data"
+  citystream query --output csv 'SELECT * FROM "smart-city"."weather_data" LIMIT 5'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			write := map[string]func(io.Writer, *port.Result) error{"table": writeResult, "csv": writeCSV, "json": writeJSON}[output]
+			if write == nil {
+				return usageError{fmt.Errorf("--output %s: table, csv or json", output)}
+			}
+			cfg, err := settingsOf(c, nil, map[string]string{"data": "embedded.data"})
+			if err != nil {
+				return err
+			}
+			result, err := runQuery(c.Context(), cfg, args[0])
+			if err != nil {
+				return err
+			}
+			return write(c.OutOrStdout(), result)
+		},
+	}
+	c.Flags().String("data", "./data", "data `DIR`")
+	c.Flags().StringVar(&output, "output", "table", "table, csv or json")
+	configFlag(c)
+	return c
+}
+
+// runQuery asks the endpoint of the process that holds the data directory, or one that lives for this statement only.
+func runQuery(ctx context.Context, cfg *config.Config, sql string) (*port.Result, error) {
+	path := cfg.Embedded.Data
+	if inUse(path) {
+		d := &dataDir{path: path}
+		endpoint, region, err := awsEndpoint(d.awsConfig())
+		if err != nil {
+			return nil, fmt.Errorf("the data directory is in use, but not by an up that answers queries: %w", err)
+		}
+		k, err := readKeys(d.awsCredentials())
+		if err != nil {
+			return nil, err
+		}
+		return queryOf(clientConfig(endpoint, region, k), cfg).Run(ctx, cfg.AWS.Database, sql)
+	}
+	d, err := openDataDir(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	cfg.Embedded.AWS = "127.0.0.1:0"
+	server, k, err := openAWS(d, cfg)
+	if err != nil {
+		return nil, err
+	}
+	result, err := queryOf(clientConfig("http://"+server.Addr(), "us-east-1", k), cfg).Run(ctx, cfg.AWS.Database, sql)
+	return result, errors.Join(err, server.Close())
+}
+
+func cell(v *string) string {
+	if v == nil {
+		return ""
+	}
+	return *v
+}
+
+func writeResult(w io.Writer, r *port.Result) error {
+	t := newTable(w)
+	var header table.Row
+	for _, c := range r.Columns {
+		header = append(header, c.Name)
+	}
+	t.AppendHeader(header)
+	for _, row := range r.Rows {
+		var cells table.Row
+		for _, v := range row {
+			text := []rune(cell(v))
+			if len(text) > 40 {
+				text = append(text[:39], '…')
+			}
+			cells = append(cells, string(text))
+		}
+		t.AppendRow(cells)
+	}
+	t.Render()
+	_, err := fmt.Fprintf(w, "%d rows\n", len(r.Rows))
+	return err
+}
+
+func writeCSV(w io.Writer, r *port.Result) error {
+	out := csv.NewWriter(w)
+	row := make([]string, len(r.Columns))
+	for i, c := range r.Columns {
+		row[i] = c.Name
+	}
+	if err := out.Write(row); err != nil {
+		return err
+	}
+	for _, values := range r.Rows {
+		for i, v := range values {
+			row[i] = cell(v)
+		}
+		if err := out.Write(row); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// writeJSON writes one object a row; values are text, NULL is null.
+func writeJSON(w io.Writer, r *port.Result) error {
+	out := json.NewEncoder(w)
+	for _, values := range r.Rows {
+		row := map[string]*string{}
+		for i, v := range values {
+			row[r.Columns[i].Name] = v
+		}
+		if err := out.Encode(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
