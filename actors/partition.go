@@ -62,6 +62,8 @@ func (p *partition) Receive(ctx actor.Context) {
 		ctx.Respond(partitionStatus{
 			log: p.cfg.Log, version: p.cfg.Owner.Version, status: p.state.Status(m.now), since: since, what: what,
 		})
+	case committed:
+		ctx.Send(ctx.Parent(), m)
 	case ended:
 		ctx.Send(ctx.Parent(), partitionEnded{log: p.cfg.Log, version: p.cfg.Owner.Version, err: m.err, seen: m.seen})
 		ctx.Stop(ctx.Self())

@@ -314,6 +314,6 @@ func (w *worker) onDrain(ctx actor.Context) {
 
 func (w *worker) drainedWhenEmpty(ctx actor.Context) {
 	if w.drain != nil && len(w.owned) == 0 {
-		ctx.Send(w.drain, &messages.Drained{Clean: true})
+		ctx.Request(w.drain, &messages.Drained{Clean: true}) // with its own name: the master counts who has ended
 	}
 }

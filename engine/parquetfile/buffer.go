@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 
 	"citystream/engine/columns"
 	"citystream/engine/schema"
@@ -36,107 +35,113 @@ type column struct {
 // values returns the number of rows that are not null.
 func (c *column) values() int { return c.rows - c.nulls }
 
-// append copies the named rows of src; present is scratch for the numbers of those that are not null.
-func (c *column) append(src *columns.Column, rows []int32, present *[appendStep]int32) error {
+// append copies the named rows of src. The buffers grow out of the Encoder's memory.
+func (c *column) append(src *columns.Column, rows []int32, e *Encoder) error {
 	if src.Nulls > 0 {
-		rows = c.appendLevels(src.Valid, rows, present)
+		rows = c.appendLevels(src.Valid, rows, e)
 	} else {
-		c.appendPresent(len(rows))
+		c.appendPresent(len(rows), &e.memory)
 	}
 	switch c.typ {
 	case schema.String, schema.Binary:
-		return c.appendBytes(src, rows)
+		return c.appendBytes(src, rows, &e.memory)
 	case schema.Double:
-		at := len(c.doubles)
-		c.doubles = slices.Grow(c.doubles, len(rows))[:at+len(rows)]
-		for i, r := range rows {
-			c.doubles[at+i] = src.Floats[r]
-		}
+		c.doubles = extend(&e.memory, &e.memory.doubles, c.doubles, len(rows))
+		gather(c.doubles[len(c.doubles)-len(rows):], src.Floats, rows)
 	case schema.Bool:
-		at := len(c.bits)
-		c.bits = slices.Grow(c.bits, len(rows))[:at+len(rows)]
-		for i, r := range rows {
-			c.bits[at+i] = byte(src.Ints[r] & 1)
+		c.bits = extend(&e.memory, &e.memory.bytes, c.bits, len(rows))
+		for i, bits := 0, c.bits[len(c.bits)-len(rows):]; i < len(rows); i++ {
+			bits[i] = byte(src.Ints[rows[i]] & 1)
 		}
 	case schema.Int:
-		return c.appendInt32s(src.Ints, rows)
+		return c.appendInt32s(src.Ints, rows, &e.memory)
 	default:
-		at := len(c.int64s)
-		c.int64s = slices.Grow(c.int64s, len(rows))[:at+len(rows)]
-		for i, r := range rows {
-			c.int64s[at+i] = src.Ints[r]
-		}
+		c.int64s = extend(&e.memory, &e.memory.int64s, c.int64s, len(rows))
+		gather(c.int64s[len(c.int64s)-len(rows):], src.Ints, rows)
 	}
 	return nil
 }
 
+func gather[T any](dst, src []T, rows []int32) {
+	for i, r := range rows {
+		dst[i] = src[r]
+	}
+}
+
 // appendLevels adds the levels of the named rows and returns those that are not null.
-func (c *column) appendLevels(valid []bool, rows []int32, present *[appendStep]int32) []int32 {
+func (c *column) appendLevels(valid []bool, rows []int32, e *Encoder) []int32 {
 	n := 0
 	for _, r := range rows {
-		present[n] = r
+		e.present[n] = r
 		if valid[r] {
 			n++
 		}
 	}
 	if n == len(rows) {
-		c.appendPresent(n)
+		c.appendPresent(n, &e.memory)
 		return rows
 	}
 	if c.nulls == 0 {
-		c.levels = appendOnes(c.levels[:0], c.rows)
+		c.levels = appendOnes(c.levels[:0], c.rows, &e.memory)
 	}
-	at := len(c.levels)
-	c.levels = slices.Grow(c.levels, len(rows))[:at+len(rows)]
+	c.levels = extend(&e.memory, &e.memory.bytes, c.levels, len(rows))
+	levels := c.levels[len(c.levels)-len(rows):]
 	for i, r := range rows {
-		c.levels[at+i] = 0
+		levels[i] = 0
 		if valid[r] {
-			c.levels[at+i] = 1
+			levels[i] = 1
 		}
 	}
 	c.rows += len(rows)
 	c.nulls += len(rows) - n
-	return present[:n]
+	return e.present[:n]
 }
 
 // appendPresent adds n levels of rows that are not null. No level is kept before the first null.
-func (c *column) appendPresent(n int) {
+func (c *column) appendPresent(n int, m *memory) {
 	if c.nulls > 0 {
-		c.levels = appendOnes(c.levels, n)
+		c.levels = appendOnes(c.levels, n, m)
 	}
 	c.rows += n
 }
 
-func appendOnes(dst []byte, n int) []byte {
-	at := len(dst)
-	dst = slices.Grow(dst, n)[:at+n]
-	for i := range dst[at:] {
-		dst[at+i] = 1
+func appendOnes(dst []byte, n int, m *memory) []byte {
+	dst = extend(m, &m.bytes, dst, n)
+	ones := dst[len(dst)-n:]
+	for i := range ones {
+		ones[i] = 1
 	}
 	return dst
 }
 
-func (c *column) appendInt32s(values []int64, rows []int32) error {
-	at := len(c.int32s)
-	c.int32s = slices.Grow(c.int32s, len(rows))[:at+len(rows)]
+func (c *column) appendInt32s(values []int64, rows []int32, m *memory) error {
+	c.int32s = extend(m, &m.int32s, c.int32s, len(rows))
+	dst := c.int32s[len(c.int32s)-len(rows):]
 	for i, r := range rows {
 		v := values[r]
 		if v < math.MinInt32 || v > math.MaxInt32 {
 			return fmt.Errorf("value %d does not fit into 32 bits", v)
 		}
-		c.int32s[at+i] = int32(v)
+		dst[i] = int32(v)
 	}
 	return nil
 }
 
-func (c *column) appendBytes(src *columns.Column, rows []int32) error {
+func (c *column) appendBytes(src *columns.Column, rows []int32, m *memory) error {
+	n := 4 * len(rows)
+	for _, r := range rows {
+		n += len(src.Bytes(int(r)))
+	}
+	if n+len(c.bytes) > maxColumnBytes {
+		return fmt.Errorf("%d bytes in %d rows are too much for a file", n, len(rows))
+	}
+	c.bytes = extend(m, &m.bytes, c.bytes, n)
+	dst := c.bytes[len(c.bytes)-n:]
 	for _, r := range rows {
 		v := src.Bytes(int(r))
-		if len(v)+len(c.bytes) > maxColumnBytes {
-			return fmt.Errorf("a value of %d bytes is too long for a file", len(v))
-		}
-		c.bytes = binary.LittleEndian.AppendUint32(c.bytes, uint32(len(v)))
-		c.bytes = append(c.bytes, v...)
+		binary.LittleEndian.PutUint32(dst, uint32(len(v)))
+		copy(dst[4:], v)
+		dst = dst[4+len(v):]
 	}
 	return nil
 }
@@ -155,5 +160,16 @@ func (c *column) sizeBytes() int {
 
 // memoryBytes returns the memory held, with what is kept for later rows.
 func (c *column) memoryBytes() int {
-	return cap(c.levels) + cap(c.bits) + cap(c.bytes) + 4*cap(c.int32s) + 8*(cap(c.int64s)+cap(c.doubles))
+	return cap(c.levels) + cap(c.bits) + cap(c.bytes) + sizeBytes(c.int32s) + sizeBytes(c.int64s) + sizeBytes(c.doubles)
+}
+
+// release gives the buffers to the files to come.
+func (c *column) release(m *memory) {
+	m.bytes.give(m, c.levels)
+	m.bytes.give(m, c.bits)
+	m.bytes.give(m, c.bytes)
+	m.int32s.give(m, c.int32s)
+	m.int64s.give(m, c.int64s)
+	m.doubles.give(m, c.doubles)
+	c.levels, c.bits, c.bytes, c.int32s, c.int64s, c.doubles = nil, nil, nil, nil, nil, nil
 }

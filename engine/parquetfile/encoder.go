@@ -16,6 +16,7 @@ const compressWindow = 1 << 20
 // file's own buffers, and so is shared by all files of one worker goroutine. Not safe for concurrent use.
 type Encoder struct {
 	zstd       *zstd.Encoder
+	memory     memory
 	dictionary dictionary
 	levelCodec rle.Encoding
 	indexCodec rle.DictionaryEncoding

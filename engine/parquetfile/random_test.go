@@ -74,7 +74,13 @@ func valuesOf(typ schema.Type, salt uint64) []pattern {
 			{"extreme", func(r int) value { return int64(int32(oddInts[mix(r)%uint64(len(oddInts))])) }},
 			{"rising", func(r int) value { return int64(r) }},
 		}
-	case schema.Long, schema.Timestamp:
+	case schema.Timestamp:
+		return []pattern{
+			{"random", func(r int) value { return int64(mix(r)>>1) - 1<<62 }}, // DuckDB ends near the greatest integers
+			{"around 1970", func(r int) value { return int64(mix(r)%7) - 3 }},
+			{"rising", func(r int) value { return 1_700_000_000_000_000 + int64(r)*45_000_000 + int64(mix(r)%1e7) }},
+		}
+	case schema.Long:
 		return []pattern{
 			{"random", func(r int) value { return int64(mix(r)) }},
 			{"extreme", func(r int) value { return oddInts[mix(r)%uint64(len(oddInts))] }},

@@ -1,6 +1,7 @@
 package parquetfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -122,7 +123,7 @@ func (w *Writer) append(b *columns.Batch, rows []int32) error {
 			step = rows[done : done+n]
 		}
 		for i := range w.columns {
-			if err := w.columns[i].append(&b.Columns[i], step, &w.opt.Encoder.present); err != nil {
+			if err := w.columns[i].append(&b.Columns[i], step, w.opt.Encoder); err != nil {
 				return fmt.Errorf("column %q: %w", w.columns[i].name, err)
 			}
 		}
@@ -189,15 +190,16 @@ func (w *Writer) encodeRowGroup() error {
 }
 
 // Close writes what is left: the last row group, the footer with the metadata, and the last part. Without any row it emits
-// nothing and returns ErrNoRows. The Writer's memory is let go in any case.
+// nothing and returns ErrNoRows. The Writer's memory is let go in any case, so a file that is given up is closed too.
 func (w *Writer) Close(metadata []KeyValue) (Summary, error) {
-	if w.err != nil {
-		return Summary{}, w.err
-	}
-	s, err := w.close(metadata)
-	w.err = err
+	var s Summary
+	err := w.err
 	if err == nil {
-		w.err = errClosed
+		s, err = w.close(metadata)
+		w.err = cmp.Or(err, errClosed)
+	}
+	for i := range w.columns {
+		w.columns[i].release(&w.opt.Encoder.memory)
 	}
 	w.columns, w.groups, w.kept, w.parts.buf = nil, nil, 0, nil
 	return s, err
