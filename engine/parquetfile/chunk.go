@@ -18,7 +18,6 @@ const (
 
 // A chunk is what the footer tells of one column in one row group.
 type chunk struct {
-	codec          format.CompressionCodec
 	offset         int64 // of the first page
 	dataOffset     int64 // of the first data page
 	dictionaryPage bool
@@ -43,7 +42,7 @@ type span struct {
 
 // encodeChunk writes all rows of c as the pages of a column chunk.
 func (e *Encoder) encodeChunk(c *column, out *parts) (chunk, error) {
-	ch := chunk{codec: format.Uncompressed, offset: out.offset, values: int64(c.rows), nulls: int64(c.nulls), bounds: c.bounds()}
+	ch := chunk{offset: out.offset, values: int64(c.rows), nulls: int64(c.nulls), bounds: c.bounds()}
 	var err error
 	switch {
 	case c.values() == 0:

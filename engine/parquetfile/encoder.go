@@ -95,13 +95,16 @@ func (e *Encoder) pack(body []byte, a *attempts) ([]byte, bool) {
 	return e.packed, true
 }
 
+// codec is that of every column chunk. A chunk without a single compressed page could be marked as uncompressed, but some readers
+// take the codec of a column in the first row group for that of all.
+const codec = format.Zstd
+
 // writeDictionaryPage writes the values of a dictionary, in PLAIN encoding. Such a page has no mark for raw bytes: it is always
-// compressed, and so is named the column chunk.
+// compressed.
 func (e *Encoder) writeDictionaryPage(ch *chunk, values int, body []byte, out *parts) error {
 	e.packed = e.zstd.EncodeAll(body, e.packed[:0])
 	h := pageHeader{kind: format.DictionaryPage, encoding: format.Plain, values: values, rawBytes: len(body), bytes: len(e.packed)}
 	e.header = h.append(e.header[:0])
-	ch.codec = format.Zstd
 	ch.dictionaryPage = true
 	ch.addPage(len(e.header)+len(body), len(e.header)+len(e.packed))
 	return out.writeAll(e.header, e.packed)
@@ -119,9 +122,6 @@ func (e *Encoder) writeDataPage(c *column, ch *chunk, p span, enc format.Encodin
 		compressed: compressed, rawBytes: len(e.levels) + len(body), bytes: len(e.levels) + len(packed),
 	}
 	e.header = h.append(e.header[:0])
-	if compressed {
-		ch.codec = format.Zstd
-	}
 	if ch.dataOffset == 0 {
 		ch.dataOffset = out.offset
 	}

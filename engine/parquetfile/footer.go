@@ -149,7 +149,7 @@ func (t *thriftWriter) columnMetaData(ch *chunk, c *column) {
 	t.encodings(ch)
 	t.list(3, thriftBinary, 1)
 	t.stringElement(c.name)
-	t.int32(4, int64(ch.codec))
+	t.int32(4, int64(codec))
 	t.int64(5, ch.values)
 	t.int64(6, ch.rawBytes)
 	t.int64(7, ch.bytes)

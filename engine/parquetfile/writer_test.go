@@ -240,6 +240,9 @@ func TestChunksLieWhereTheFooterSays(t *testing.T) {
 			if start != at {
 				t.Errorf("row group %d, column %d begins at %d, the footer says %d", g, i, at, start)
 			}
+			if c.MetaData.Codec != format.Zstd {
+				t.Errorf("row group %d, column %d has codec %v: it must be the same in all", g, i, c.MetaData.Codec)
+			}
 			at += c.MetaData.TotalCompressedSize
 			raw, packed = raw+c.MetaData.TotalUncompressedSize, packed+c.MetaData.TotalCompressedSize
 		}
@@ -264,8 +267,10 @@ func TestWhatDidNotPayIsTriedLessAndLess(t *testing.T) {
 		t.Errorf("tries (-want +got):\n%s", diff)
 	}
 	a.record(true)
-	if !a.due() || !a.due() {
-		t.Error("not due after it paid")
+	for range 2 {
+		if !a.due() {
+			t.Error("not due after it paid")
+		}
 	}
 }
 
