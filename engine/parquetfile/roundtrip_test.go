@@ -72,8 +72,8 @@ func TestEachTypeNullAndValuePatternIsReadBackOverSeveralPages(t *testing.T) {
 				t.Parallel()
 				tb := &table{}
 				for i, p := range valuesOf(typ, 7) {
-					if p.name == "odd" && (typ == schema.String || typ == schema.Binary) && nulls.name != "no nulls" {
-						continue // long
+					if p.name == "odd" && (typ == schema.String || typ == schema.Binary) {
+						continue // 80 MB of text
 					}
 					tb.layout = append(tb.layout, schema.Column{Name: fmt.Sprint(p.name, i), Type: typ})
 					tb.cells = append(tb.cells, column0(2*pageRows+300, p.at, nulls.null))
@@ -96,8 +96,8 @@ func TestADictionaryIsUsedOnlyWhereItPays(t *testing.T) {
 		want bool
 	}{
 		{"few values", 10_000, func(r int) value { return fmt.Sprint(r % 5) }, true},
-		{"as many values as a dictionary takes, twice", 2 * dictionaryValues, func(r int) value { return fmt.Sprint(r % dictionaryValues) }, true},
-		{"one value more than it takes", 2*dictionaryValues + 1, func(r int) value { return fmt.Sprint(r % (dictionaryValues + 1)) }, false},
+		{"as many values as a dictionary takes", dictionaryValues + 9000, func(r int) value { return fmt.Sprintf("%012d", r%dictionaryValues) }, true},
+		{"one value more than it takes", dictionaryValues + 9000, func(r int) value { return fmt.Sprintf("%012d", r%(dictionaryValues+1)) }, false},
 		{"more bytes than it takes", 4000, func(r int) value { return fmt.Sprintf("%02000d", r%1000) }, false},
 		{"all values distinct", 5000, func(r int) value { return fmt.Sprintf("%032d", r) }, false},
 		{"a single row", 1, func(int) value { return "x" }, false},

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test's binary be citystream itself: tests start it as a process, and it starts its store the same way.
+func TestMain(m *testing.M) {
+	if os.Getenv("CITYSTREAM_TEST_MAIN") != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func citystream(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), self, args...)
+	c.Env = append(os.Environ(), "CITYSTREAM_TEST_MAIN=1",
+		"CITYSTREAM_EMBEDDED_BROKER=127.0.0.1:0", "CITYSTREAM_EMBEDDED_STORE=127.0.0.1:0", "CITYSTREAM_EMBEDDED_AWS=127.0.0.1:0")
+	out := &bytes.Buffer{}
+	c.Stdout = out
+	c.WaitDelay = 10 * time.Second
+	return c, out
+}
+
+// up runs up to its end and returns the summary.
+func runUp(t *testing.T, args ...string) summary {
+	t.Helper()
+	c, out := citystream(t, append([]string{"up", "--output", "json"}, args...)...)
+	errors := &bytes.Buffer{}
+	c.Stderr = errors
+	if err := c.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, errors)
+	}
+	var s summary
+	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	return s
+}
+
+func checkSummary(t *testing.T, s summary, each int64) {
+	t.Helper()
+	if !s.Complete || len(s.Tables) != 5 {
+		t.Fatalf("%+v", s)
+	}
+	for _, row := range s.Tables {
+		if row.Acknowledged != each || row.Committed != each || row.Files == 0 || row.Windows == 0 || row.Watermark == "" {
+			t.Errorf("%+v, want %d records", row, each)
+		}
+	}
+}
+
+// count asks for the rows of a table and its distinct places in Kafka.
+func count(t *testing.T, dir, table string) string {
+	t.Helper()
+	c, out := citystream(t, "query", "--data", dir, "--output", "csv",
+		"SELECT count(*), count(DISTINCT kafka_partition || '/' || kafka_offset), count(DISTINCT id) FROM "+table)
+	c.Stderr = os.Stderr
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	return lines[len(lines)-1]
+}
+
+func TestUpBringsEveryRecordToSQLOnce(t *testing.T) {
+	dir := t.TempDir()
+	checkSummary(t, runUp(t, "--data", dir, "--vehicles", "20"), 2000)
+	if got := count(t, dir, "weather_data"); got != "2000,2000,2000" {
+		t.Errorf("SQL sees %s", got)
+	}
+	for _, name := range []string{"config", "credentials"} {
+		info, err := os.Stat(dir + "/aws/" + name)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
+func TestUpGoesOnAfterKillMinus9(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := citystream(t, "up", "--data", dir, "--vehicles", "20", "--pace", "60") // 5 s of driving
+	pipe, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(pipe); lines.Scan(); {
+		if strings.Contains(lines.Text(), "committed ") && !strings.Contains(lines.Text(), "committed 0 of") ||
+			strings.Contains(lines.Text(), "registered Hive") {
+			break
+		}
+	}
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait() // it was killed
+	checkSummary(t, runUp(t, "--data", dir, "--vehicles", "20"), 2000)
+	if got := count(t, dir, "vehicle_data"); got != "2000,2000,2000" {
+		t.Errorf("SQL sees %s", got)
+	}
+}
+
+func TestASecondUpOnTheSameDataSaysWhoHoldsIt(t *testing.T) {
+	dir := t.TempDir()
+	d, err := openDataDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	c, _ := citystream(t, "up", "--data", dir)
+	errors := &bytes.Buffer{}
+	c.Stderr = errors
+	if err := c.Run(); err == nil || !strings.Contains(errors.String(), "process ") {
+		t.Fatalf("%v: %s", err, errors)
+	}
+}
