@@ -94,6 +94,7 @@ var layers = map[string]layer{
 			"actors", "cluster/reign", "config", "engine/adapter/...", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
 		}, data...),
 		outside: []string{
+			awsSDK, // makes the clients that the adapters are given
 			actor, cobra, flock, metrics, proto, "github.com/spf13/pflag", "github.com/jedib0t/go-pretty/v6", "github.com/vbauerster/mpb/v8",
 		},
 	},

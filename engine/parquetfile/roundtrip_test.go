@@ -96,8 +96,8 @@ func TestADictionaryIsUsedOnlyWhereItPays(t *testing.T) {
 		want bool
 	}{
 		{"few values", 10_000, func(r int) value { return fmt.Sprint(r % 5) }, true},
-		{"as many values as a dictionary takes", dictionaryValues + 9000, func(r int) value { return fmt.Sprintf("%012d", r%dictionaryValues) }, true},
-		{"one value more than it takes", dictionaryValues + 9000, func(r int) value { return fmt.Sprintf("%012d", r%(dictionaryValues+1)) }, false},
+		{"as many values as a dictionary takes", dictionaryValues + 30_000, func(r int) value { return fmt.Sprintf("%08d", r%dictionaryValues) }, true},
+		{"one value more than it takes", dictionaryValues + 30_000, func(r int) value { return fmt.Sprintf("%08d", r%(dictionaryValues+1)) }, false},
 		{"more bytes than it takes", 4000, func(r int) value { return fmt.Sprintf("%02000d", r%1000) }, false},
 		{"all values distinct", 5000, func(r int) value { return fmt.Sprintf("%032d", r) }, false},
 		{"a single row", 1, func(int) value { return "x" }, false},
@@ -164,7 +164,7 @@ func TestPagesAreMarkedWithTheEncodingsTheyHave(t *testing.T) {
 func TestTheFileDependsOnTheRowsOnly(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		tb := drawTable(t, 2000)
+		tb := drawTable(t, 1500)
 		opt := Options{RowGroupRows: 700, PartBytes: 10_000}
 		var files [2][]byte
 		for i := range files {
