@@ -230,7 +230,7 @@ func (r *run) openCluster(ctx context.Context, _ outside) error {
 	if err != nil {
 		return err
 	}
-	r.system = actors.NewSystem(r.log.With("part", "actors"))
+	r.system = actors.NewSystem(quietly(r.cfg))
 	r.cluster, err = actors.StartCluster(r.system, r.node(), epoch, r.cfg.Embedded.Workers)
 	if err != nil {
 		return err
@@ -258,4 +258,13 @@ func (r *run) node() *actors.Node {
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// quietly returns a log for the actor system, whose own words below a warning say nothing to users.
+func quietly(cfg *config.Config) *slog.Logger {
+	quiet := *cfg
+	if quiet.Log.Level == "info" {
+		quiet.Log.Level = "warn"
+	}
+	return newLog(&quiet)
 }

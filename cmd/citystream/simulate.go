@@ -68,7 +68,7 @@ func simulate(c *cobra.Command) (err error) {
 	if _, err := r.source.EnsureTopics(ctx, topics); err != nil {
 		return err
 	}
-	r.system = actors.NewSystem(r.log)
+	r.system = actors.NewSystem(quietly(cfg))
 	d, err := startDrives(ctx, r, false, func(format string, args ...any) { fmt.Fprintf(os.Stderr, format, args...) })
 	if err != nil {
 		return err

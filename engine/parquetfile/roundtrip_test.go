@@ -76,7 +76,7 @@ func TestEachTypeNullAndValuePatternIsReadBackOverSeveralPages(t *testing.T) {
 						continue // 80 MB of text
 					}
 					tb.layout = append(tb.layout, schema.Column{Name: fmt.Sprint(p.name, i), Type: typ})
-					tb.cells = append(tb.cells, column0(2*pageRows+300, p.at, nulls.null))
+					tb.cells = append(tb.cells, column0(pageRows+300, p.at, nulls.null))
 				}
 				f, _ := writeAllRows(t, tb, Options{})
 				pf, cells := readBack(t, f.bytes())
@@ -96,8 +96,8 @@ func TestADictionaryIsUsedOnlyWhereItPays(t *testing.T) {
 		want bool
 	}{
 		{"few values", 10_000, func(r int) value { return fmt.Sprint(r % 5) }, true},
-		{"as many values as a dictionary takes", dictionaryValues + 30_000, func(r int) value { return fmt.Sprintf("%08d", r%dictionaryValues) }, true},
-		{"one value more than it takes", dictionaryValues + 30_000, func(r int) value { return fmt.Sprintf("%08d", r%(dictionaryValues+1)) }, false},
+		{"as many values as a dictionary takes", dictionaryValues + 30_000, eightDigits(dictionaryValues), true},
+		{"one value more than it takes", dictionaryValues + 30_000, eightDigits(dictionaryValues + 1), false},
 		{"more bytes than it takes", 4000, func(r int) value { return fmt.Sprintf("%02000d", r%1000) }, false},
 		{"all values distinct", 5000, func(r int) value { return fmt.Sprintf("%032d", r) }, false},
 		{"a single row", 1, func(int) value { return "x" }, false},
@@ -118,6 +118,10 @@ func TestADictionaryIsUsedOnlyWhereItPays(t *testing.T) {
 			}
 		})
 	}
+}
+
+func eightDigits(distinct int) func(row int) value {
+	return func(r int) value { return fmt.Sprintf("%08d", r%distinct) }
 }
 
 func TestPagesAreMarkedWithTheEncodingsTheyHave(t *testing.T) {
@@ -164,8 +168,8 @@ func TestPagesAreMarkedWithTheEncodingsTheyHave(t *testing.T) {
 func TestTheFileDependsOnTheRowsOnly(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		tb := drawTable(t, 1500)
-		opt := Options{RowGroupRows: 700, PartBytes: 10_000}
+		tb := drawTable(t, 800)
+		opt := Options{RowGroupRows: 300, PartBytes: 10_000}
 		var files [2][]byte
 		for i := range files {
 			f := &file{}

@@ -19,7 +19,7 @@ import (
 
 func TestEveryPartButTheLastHasThePartLengthAndTogetherTheyAreTheFile(t *testing.T) {
 	t.Parallel()
-	tb := vehicleTable(200)
+	tb := vehicleTable(100)
 	whole, _ := writeAllRows(t, tb, Options{PartBytes: 1 << 30})
 	if len(whole.parts) != 1 {
 		t.Fatalf("a small file has %d parts, want 1", len(whole.parts))
@@ -54,20 +54,20 @@ func TestPartsLeaveWhileTheFileIsOpenAndMemoryStaysBounded(t *testing.T) {
 	if w.BufferedBytes() != 0 {
 		t.Errorf("a new file holds %d bytes", w.BufferedBytes())
 	}
-	for range 50 {
+	for range 30 {
 		if err := w.Append(b, nil); err != nil {
 			t.Fatal(err)
 		}
 		largest = max(largest, w.BufferedBytes())
 	}
-	if emitted < 20*partBytes {
+	if emitted < 10*partBytes {
 		t.Errorf("%d bytes emitted before Close, want most of the file", emitted)
 	}
 	if limit := 3*groupBytes + partBytes; largest > limit || largest < groupBytes {
 		t.Errorf("%d bytes held at most, want between %d and %d", largest, groupBytes, limit)
 	}
 	s, err := w.Close(nil)
-	if err != nil || s.Rows != 50_000 || w.BufferedBytes() != 0 {
+	if err != nil || s.Rows != 30_000 || w.BufferedBytes() != 0 {
 		t.Errorf("close: %+v, %v; %d bytes held", s, err, w.BufferedBytes())
 	}
 }
