@@ -119,13 +119,15 @@ func (c *Cluster) Drain(ctx context.Context) error {
 	return err
 }
 
-// Stop ends all actors at once; what is not committed is read again in the next life.
+// Stop ends all actors at once, and returns when they have ended; what is not committed is read again in the next life.
 func (c *Cluster) Stop() {
-	for _, w := range c.workers {
-		c.system.Root.Stop(w)
-	}
-	c.system.Root.Stop(c.master)
+	pids := append([]*actor.PID{c.master}, c.workers...)
 	if c.catalog != nil {
-		_ = c.system.Root.StopFuture(c.catalog).Wait() // a call that is under way has been cancelled
+		pids = append(pids, c.catalog)
+	}
+	for _, pid := range pids {
+		if err := c.system.Root.StopFuture(pid).Wait(); err != nil {
+			c.node.Log.Debug("an actor did not confirm its end", "actor", pid.Id, "error", err)
+		}
 	}
 }
