@@ -191,7 +191,7 @@ func (w *worker) onAck(ctx actor.Context, m *messages.HeartbeatAck) {
 
 // forgetReleased drops the releases that the master has taken note of.
 func (w *worker) forgetReleased(assigned map[commitlog.Log]int64) {
-	kept := w.released[:0]
+	var kept []*messages.Released // a new list: the old one may be in a message that is still under way
 	for _, r := range w.released {
 		if assigned[fromLog(r.Log)] == r.Version {
 			kept = append(kept, r)
