@@ -22,6 +22,7 @@ type Node struct {
 	Catalog port.Catalog // nil: nothing is registered
 	Metrics *Metrics
 	Log     *slog.Logger
+	Version string // of the program, for the files' footers
 
 	Tables      []*schema.Table
 	DeadLetters *schema.Table

@@ -23,7 +23,7 @@ type openFile struct {
 
 func (d *device) open(e pipeline.Open) {
 	f := &openFile{key: e.Key, table: e.Table.Name}
-	f.writer = parquetfile.NewWriter(e.Table.FileColumns(), parquetfile.Options{PartBytes: d.node.PartBytes, Encoder: d.encoder},
+	f.writer = parquetfile.NewWriter(e.Table.FileColumns(), parquetfile.Options{PartBytes: d.node.PartBytes, Encoder: d.encoder, Version: d.node.Version},
 		func(part []byte) error { return d.uploadPart(f, part) })
 	d.files[e.File] = f
 }
@@ -74,7 +74,7 @@ func (d *device) orLost(id pipeline.FileID, f *openFile, err error) error {
 		return err
 	}
 	d.retries.log.Warn("an upload is gone before it was committed; its rows are read again", "key", f.key)
-	f.lost = true
+	f.lost, f.writer = true, nil
 	d.send(pipeline.UploadLost{File: id})
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 type drives struct {
 	run    *run
 	cancel context.CancelFunc
+	goOn   chan struct{} // closed when the drives after the first may begin
 	over   chan struct{} // nothing drives any more
 
 	mu      sync.Mutex
@@ -32,11 +33,22 @@ func topicsOf(r *run) fleet.Topics {
 	return fleet.Topics{Vehicle: t.Vehicle, GPS: t.GPS, Traffic: t.Traffic, Weather: t.Weather, Emergency: t.Emergency}
 }
 
-// startDrives begins or resumes a drive, and with loop the next one after each.
+// realTime is the pace of a step in 3 s.
+const realTime = 1
+
+// lasting returns the pace of the drives that follow the first one: a fleet that is to go on for ever at full speed would only fill the disk.
+func lasting(pace float64) float64 {
+	if pace == 0 {
+		return realTime
+	}
+	return pace
+}
+
+// startDrives begins or resumes a drive, and with loop the next one after each, once the first has been shown.
 func startDrives(parent context.Context, r *run, loop bool, say func(string, ...any)) (*drives, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
-	d := &drives{run: r, cancel: cancel, over: make(chan struct{})}
-	begun, err := d.begin(ctx, say)
+	d := &drives{run: r, cancel: cancel, goOn: make(chan struct{}), over: make(chan struct{})}
+	begun, err := d.begin(ctx, r.cfg.Fleet.Pace, say)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -49,7 +61,12 @@ func startDrives(parent context.Context, r *run, loop bool, say func(string, ...
 			if err != nil || !loop {
 				return
 			}
-			if begun, err = d.begin(ctx, say); err != nil {
+			select {
+			case <-d.goOn:
+			case <-ctx.Done():
+				return
+			}
+			if begun, err = d.begin(ctx, lasting(r.cfg.Fleet.Pace), say); err != nil {
 				d.note(err)
 				return
 			}
@@ -69,7 +86,7 @@ func (d *drives) note(err error) {
 
 func (d *drives) state() *drivestate.File { return drivestate.In(d.run.data.path) }
 
-func (d *drives) begin(ctx context.Context, say func(string, ...any)) (*drivestate.Begun, error) {
+func (d *drives) begin(ctx context.Context, pace float64, say func(string, ...any)) (*drivestate.Begun, error) {
 	f := d.run.cfg.Fleet
 	wanted := drivestate.Wanted{Seed: f.Seed, Vehicles: f.Vehicles, Steps: f.Steps}
 	begun, err := d.state().Begin(ctx, d.run.source, topicsOf(d.run), wanted, record.MicrosOf(time.Now()))
@@ -80,7 +97,7 @@ func (d *drives) begin(ctx context.Context, say func(string, ...any)) (*drivesta
 		say("%s\n", n)
 	}
 	fleet, err := actors.StartFleet(d.run.system, actors.FleetOptions{
-		Drive: begun.Drive, Sent: begun.Sent, Topics: topicsOf(d.run), Pace: f.Pace,
+		Drive: begun.Drive, Sent: begun.Sent, Topics: topicsOf(d.run), Pace: pace,
 		Producer: func(delivered func(string, error)) (port.Producer, error) {
 			return kafka.NewProducer(kafka.ProducerOptions{Brokers: d.run.cfg.Kafka.Brokers, ClientID: d.run.cfg.Kafka.ClientID, Logger: d.run.log}, delivered)
 		},
@@ -113,6 +130,13 @@ func (d *drives) fleet() *actors.Fleet {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.current
+}
+
+// proceed lets the drives after the first begin. It is called once.
+func (d *drives) proceed() {
+	if d != nil {
+		close(d.goOn)
+	}
 }
 
 // planned returns how many records the present drive has.

@@ -242,7 +242,7 @@ func (r *run) openCluster(ctx context.Context, _ outside) error {
 func (r *run) node() *actors.Node {
 	c := r.cfg
 	return &actors.Node{
-		Source: r.source, Store: r.store, Catalog: r.catalog, Metrics: actors.NewMetrics(), Log: r.log,
+		Source: r.source, Store: r.store, Catalog: r.catalog, Metrics: actors.NewMetrics(), Log: r.log, Version: version,
 		Tables: c.Tables, DeadLetters: schema.DeadLetters(), Bucket: c.Store.Bucket, RawPrefix: c.Store.RawPrefix, Database: c.AWS.Database,
 		Limits: window.Limits{
 			Rows: c.Flush.MaxRows, Bytes: int64(c.Flush.MaxBytes), Age: c.Flush.MaxAge, OpenWindows: c.Windows.MaxOpen,

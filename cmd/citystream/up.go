@@ -60,7 +60,7 @@ Exit code 0: every acknowledged record is accounted for. 1: not, or an error. 2:
 	f.String("kafka", "", "`HOST:PORT,...` of a Kafka cluster instead of the embedded broker")
 	f.String("s3", "", "`URL` of an S3 service instead of the embedded store")
 	f.String("aws", "", "`URL` of Glue and Athena instead of the embedded endpoint")
-	f.BoolVar(&stay, "stay", false, "keep everything running, the fleet driving on")
+	f.BoolVar(&stay, "stay", false, "keep everything running, the fleet driving on (in real time, unless --pace says otherwise)")
 	f.StringVar(&output, "output", "table", "form of the summary: table or json")
 	configFlag(c)
 	return c
@@ -100,6 +100,7 @@ func (u *up) do(ctx context.Context, cfg *config.Config, out outside) (err error
 		}
 	}
 	if u.stay && ctx.Err() == nil {
+		u.fleet.proceed()
 		u.say("running; Ctrl-C ends it\n")
 		select {
 		case <-ctx.Done():

@@ -18,7 +18,7 @@ func vehicleTable(rows int) *table {
 	tb := &table{}
 	add := func(name string, typ schema.Type, at func(int) value) {
 		tb.layout = append(tb.layout, schema.Column{Name: name, Type: typ})
-		tb.cells = append(tb.cells, column0(rows, at, nullsOf[0].null))
+		tb.cells = append(tb.cells, cellsOf(rows, at, nullsOf[0].null))
 	}
 	add("id", schema.String, func(int) value { return uuid(rnd.Uint64(), rnd.Uint64()) })
 	add("deviceId", schema.String, func(int) value { return fmt.Sprintf("vehicle-%05d", rnd.IntN(2000)) })

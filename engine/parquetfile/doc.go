@@ -11,7 +11,8 @@
 // What is written: version 2 data pages; all columns OPTIONAL, so that a column can come, go or become nullable without
 // the type of older files differing; integers and timestamps DELTA_BINARY_PACKED, doubles and booleans PLAIN, text and bytes
 // RLE_DICTIONARY where the dictionary is smaller than the values, else PLAIN; zstd, except for pages that it does not shrink.
-// Readers known to take this: pyarrow, DuckDB, parquet-go (tests), Trino, and by that Athena, and Spark from 3.3.
+// The tests read the files with parquet-go, pyarrow and DuckDB; Trino, and by that Athena, and Spark from 3.3 on have decoders for
+// all of it.
 //
 // Guarantees:
 //   - The concatenation of the parts is the file. Every part but the last has exactly Options.PartBytes bytes.

@@ -26,6 +26,7 @@ type value = any
 type pattern struct {
 	name string
 	at   func(row int) value
+	long bool // too long for many rows
 }
 
 var (
@@ -65,44 +66,44 @@ func valuesOf(typ schema.Type, salt uint64) []pattern {
 	switch typ {
 	case schema.Bool:
 		return []pattern{
-			{"random", func(r int) value { return int64(mix(r) & 1) }},
-			{"true", func(int) value { return int64(1) }},
+			{name: "random", at: func(r int) value { return int64(mix(r) & 1) }},
+			{name: "true", at: func(int) value { return int64(1) }},
 		}
 	case schema.Int:
 		return []pattern{
-			{"random", func(r int) value { return int64(int32(mix(r))) }},
-			{"extreme", func(r int) value { return int64(int32(oddInts[mix(r)%uint64(len(oddInts))])) }},
-			{"rising", func(r int) value { return int64(r) }},
+			{name: "random", at: func(r int) value { return int64(int32(mix(r))) }},
+			{name: "extreme", at: func(r int) value { return int64(int32(oddInts[mix(r)%uint64(len(oddInts))])) }},
+			{name: "rising", at: func(r int) value { return int64(r) }},
 		}
 	case schema.Timestamp:
 		return []pattern{
-			{"random", func(r int) value { return int64(mix(r)>>1) - 1<<62 }}, // DuckDB ends near the greatest integers
-			{"around 1970", func(r int) value { return int64(mix(r)%7) - 3 }},
-			{"rising", func(r int) value { return 1_700_000_000_000_000 + int64(r)*45_000_000 + int64(mix(r)%1e7) }},
+			{name: "random", at: func(r int) value { return int64(mix(r)>>1) - 1<<62 }}, // DuckDB ends near the greatest integers
+			{name: "around 1970", at: func(r int) value { return int64(mix(r)%7) - 3 }},
+			{name: "rising", at: func(r int) value { return 1_700_000_000_000_000 + int64(r)*45_000_000 + int64(mix(r)%1e7) }},
 		}
 	case schema.Long:
 		return []pattern{
-			{"random", func(r int) value { return int64(mix(r)) }},
-			{"extreme", func(r int) value { return oddInts[mix(r)%uint64(len(oddInts))] }},
-			{"rising", func(r int) value { return 1_700_000_000_000_000 + int64(r)*45_000_000 + int64(mix(r)%1e7) }},
+			{name: "random", at: func(r int) value { return int64(mix(r)) }},
+			{name: "extreme", at: func(r int) value { return oddInts[mix(r)%uint64(len(oddInts))] }},
+			{name: "rising", at: func(r int) value { return 1_700_000_000_000_000 + int64(r)*45_000_000 + int64(mix(r)%1e7) }},
 		}
 	case schema.Double:
 		return []pattern{
-			{"random", func(r int) value { return float64(mix(r)%1e9) / 1e4 }},
-			{"odd", func(r int) value { return oddDoubles[mix(r)%uint64(len(oddDoubles))] }},
-			{"zeros", func(r int) value { return math.Copysign(0, float64(mix(r)%2)-0.5) }},
-			{"NaN only", func(int) value { return math.NaN() }},
+			{name: "random", at: func(r int) value { return float64(mix(r)%1e9) / 1e4 }},
+			{name: "odd", at: func(r int) value { return oddDoubles[mix(r)%uint64(len(oddDoubles))] }},
+			{name: "zeros", at: func(r int) value { return math.Copysign(0, float64(mix(r)%2)-0.5) }},
+			{name: "NaN only", at: func(int) value { return math.NaN() }},
 		}
 	default:
 		texts := []pattern{
-			{"few", func(r int) value { return fmt.Sprint("value ", mix(r)%7) }},
-			{"one", func(int) value { return "the same" }},
-			{"odd", func(r int) value { return oddTexts[mix(r)%uint64(len(oddTexts))] }},
-			{"empty", func(int) value { return "" }},
-			{"distinct", func(r int) value { return fmt.Sprintf("%016x", mix(r)) }},
+			{name: "few", at: func(r int) value { return fmt.Sprint("value ", mix(r)%7) }},
+			{name: "one", at: func(int) value { return "the same" }},
+			{name: "odd", at: func(r int) value { return oddTexts[mix(r)%uint64(len(oddTexts))] }, long: true},
+			{name: "empty", at: func(int) value { return "" }},
+			{name: "distinct", at: func(r int) value { return fmt.Sprintf("%016x", mix(r)) }},
 		}
 		if typ == schema.Binary {
-			texts = append(texts, pattern{"bytes", func(r int) value { return string([]byte{0xff, byte(mix(r)), 0x80}) }})
+			texts = append(texts, pattern{name: "bytes", at: func(r int) value { return string([]byte{0xff, byte(mix(r)), 0x80}) }})
 		}
 		return texts
 	}
@@ -150,12 +151,12 @@ func drawTable(t *rapid.T, maxRows int) *table {
 		values := rapid.SampledFrom(valuesOf(typ, rapid.Uint64().Draw(t, "salt"))).Draw(t, "values")
 		nulls := rapid.SampledFrom(nullsOf).Draw(t, "nulls")
 		tb.layout = append(tb.layout, schema.Column{Name: fmt.Sprint("c", i), Type: typ})
-		tb.cells = append(tb.cells, column0(rows, values.at, nulls.null))
+		tb.cells = append(tb.cells, cellsOf(rows, values.at, nulls.null))
 	}
 	return tb
 }
 
-func column0(rows int, at func(int) value, null func(int) bool) []value {
+func cellsOf(rows int, at func(int) value, null func(int) bool) []value {
 	cells := make([]value, rows)
 	for r := range cells {
 		if !null(r) {

@@ -54,8 +54,8 @@ func TestPyarrowAndDuckDBReadTheFilesRight(t *testing.T) {
 	writeWanted(t, dir, "large dictionary", &table{
 		layout: []schema.Column{{Name: "fits", Type: schema.String}, {Name: "too large", Type: schema.String}},
 		cells: [][]value{
-			column0(140_000, func(r int) value { return fmt.Sprint(r % dictionaryValues) }, nullsOf[3].null),
-			column0(140_000, func(r int) value { return fmt.Sprint(r % (dictionaryValues + 1)) }, nullsOf[0].null),
+			cellsOf(140_000, func(r int) value { return fmt.Sprint(r % dictionaryValues) }, nullsOf[3].null),
+			cellsOf(140_000, func(r int) value { return fmt.Sprint(r % (dictionaryValues + 1)) }, nullsOf[0].null),
 		},
 	}, Options{})
 
@@ -71,11 +71,11 @@ func everyPattern(rows int, null func(int) bool) *table {
 	tb := &table{}
 	for _, typ := range allTypes {
 		for i, p := range valuesOf(typ, 3) {
-			if rows > 1000 && p.name == "odd" && (typ == schema.String || typ == schema.Binary) {
+			if rows > 1000 && p.long {
 				continue
 			}
 			tb.layout = append(tb.layout, schema.Column{Name: fmt.Sprintf("%s %s %d", typeNames[typ], p.name, i), Type: typ})
-			tb.cells = append(tb.cells, column0(rows, p.at, null))
+			tb.cells = append(tb.cells, cellsOf(rows, p.at, null))
 		}
 	}
 	return tb

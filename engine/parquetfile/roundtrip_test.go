@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/parquet-go/parquet-go/format"
@@ -67,23 +68,24 @@ func appendInPieces(t *rapid.T, w *Writer, tb *table) {
 func TestEachTypeNullAndValuePatternIsReadBackOverSeveralPages(t *testing.T) {
 	t.Parallel()
 	for _, typ := range allTypes {
-		for _, nulls := range nullsOf {
-			t.Run(fmt.Sprintf("type %d, %s", typ, nulls.name), func(t *testing.T) {
-				t.Parallel()
-				tb := &table{}
-				for i, p := range valuesOf(typ, 7) {
-					if p.name == "odd" && (typ == schema.String || typ == schema.Binary) {
-						continue // 80 MB of text
+		t.Run(typeNames[typ], func(t *testing.T) {
+			t.Parallel()
+			shared := NewEncoder()
+			patterns := slices.DeleteFunc(valuesOf(typ, 7), func(p pattern) bool { return p.long })
+			for n, nulls := range nullsOf {
+				t.Run(nulls.name, func(t *testing.T) {
+					p := patterns[n%len(patterns)] // in turn: the random tests have them all
+					tb := &table{
+						layout: []schema.Column{{Name: p.name, Type: typ}},
+						cells:  [][]value{cellsOf(pageRows+300, p.at, nulls.null)},
 					}
-					tb.layout = append(tb.layout, schema.Column{Name: fmt.Sprint(p.name, i), Type: typ})
-					tb.cells = append(tb.cells, column0(pageRows+300, p.at, nulls.null))
-				}
-				f, _ := writeAllRows(t, tb, Options{})
-				pf, cells := readBack(t, f.bytes())
-				requireSameCells(t, tb, cells)
-				requireRightStatistics(t, tb, pf.Metadata())
-			})
-		}
+					f, _ := writeAllRows(t, tb, Options{Encoder: shared})
+					pf, cells := readBack(t, f.bytes())
+					requireSameCells(t, tb, cells)
+					requireRightStatistics(t, tb, pf.Metadata())
+				})
+			}
+		})
 	}
 }
 
@@ -96,9 +98,8 @@ func TestADictionaryIsUsedOnlyWhereItPays(t *testing.T) {
 		want bool
 	}{
 		{"few values", 10_000, func(r int) value { return fmt.Sprint(r % 5) }, true},
-		{"as many values as a dictionary takes", dictionaryValues + 30_000, eightDigits(dictionaryValues), true},
-		{"one value more than it takes", dictionaryValues + 30_000, eightDigits(dictionaryValues + 1), false},
-		{"more bytes than it takes", 4000, func(r int) value { return fmt.Sprintf("%02000d", r%1000) }, false},
+		{"one value more than a dictionary takes", dictionaryValues + 1, eightDigits(dictionaryValues + 1), false},
+		{"more bytes than it takes", 1000, func(r int) value { return fmt.Sprintf("%05000d", r%400) }, false},
 		{"all values distinct", 5000, func(r int) value { return fmt.Sprintf("%032d", r) }, false},
 		{"a single row", 1, func(int) value { return "x" }, false},
 	}
@@ -107,7 +108,7 @@ func TestADictionaryIsUsedOnlyWhereItPays(t *testing.T) {
 			t.Parallel()
 			tb := &table{
 				layout: []schema.Column{{Name: "s", Type: schema.String}},
-				cells:  [][]value{column0(tt.rows, tt.at, func(int) bool { return false })},
+				cells:  [][]value{cellsOf(tt.rows, tt.at, func(int) bool { return false })},
 			}
 			f, _ := writeAllRows(t, tb, Options{})
 			pf, cells := readBack(t, f.bytes())
@@ -117,6 +118,27 @@ func TestADictionaryIsUsedOnlyWhereItPays(t *testing.T) {
 				t.Errorf("dictionary: %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestADictionaryTakesAsManyValuesAsItsLimitsSay(t *testing.T) {
+	t.Parallel()
+	d := newDictionary()
+	for _, distinct := range []int{dictionaryValues + 1, 3, dictionaryValues} { // the scratch of one must not disturb the next
+		var plain []byte
+		for r := range 2 * dictionaryValues {
+			plain = append(plain, 8, 0, 0, 0)
+			plain = append(plain, eightDigits(distinct)(r).(string)...)
+		}
+		indexes, ok := d.build(plain, nil)
+		if want := distinct <= dictionaryValues; ok != want {
+			t.Fatalf("%d distinct values: %v, want %v", distinct, ok, want)
+		}
+		for r, n := range indexes {
+			if ok && int(n) != r%distinct {
+				t.Fatalf("%d distinct values: value %d has number %d, want %d", distinct, r, n, r%distinct)
+			}
+		}
 	}
 }
 
@@ -152,7 +174,7 @@ func TestPagesAreMarkedWithTheEncodingsTheyHave(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			tb := &table{
-				layout: []schema.Column{{Name: "x", Type: tt.typ}}, cells: [][]value{column0(2*pageRows, tt.at, tt.null)},
+				layout: []schema.Column{{Name: "x", Type: tt.typ}}, cells: [][]value{cellsOf(pageRows+100, tt.at, tt.null)},
 			}
 			f, _ := writeAllRows(t, tb, Options{})
 			pf, cells := readBack(t, f.bytes())
@@ -167,9 +189,9 @@ func TestPagesAreMarkedWithTheEncodingsTheyHave(t *testing.T) {
 
 func TestTheFileDependsOnTheRowsOnly(t *testing.T) {
 	t.Parallel()
+	opt := Options{RowGroupRows: 300, PartBytes: 10_000, Encoder: NewEncoder()}
 	rapid.Check(t, func(t *rapid.T) {
 		tb := drawTable(t, 800)
-		opt := Options{RowGroupRows: 300, PartBytes: 10_000}
 		var files [2][]byte
 		for i := range files {
 			f := &file{}

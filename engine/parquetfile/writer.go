@@ -190,7 +190,8 @@ func (w *Writer) encodeRowGroup() error {
 }
 
 // Close writes what is left: the last row group, the footer with the metadata, and the last part. Without any row it emits
-// nothing and returns ErrNoRows. The Writer's memory is let go in any case, so a file that is given up is closed too.
+// nothing and returns ErrNoRows. The Writer's memory goes back to the Encoder in any case. A file that is given up is not closed:
+// its Writer is dropped.
 func (w *Writer) Close(metadata []KeyValue) (Summary, error) {
 	var s Summary
 	err := w.err

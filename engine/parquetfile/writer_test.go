@@ -19,8 +19,8 @@ import (
 
 func TestEveryPartButTheLastHasThePartLengthAndTogetherTheyAreTheFile(t *testing.T) {
 	t.Parallel()
-	tb := vehicleTable(100)
-	whole, _ := writeAllRows(t, tb, Options{PartBytes: 1 << 30})
+	tb, shared := vehicleTable(100), NewEncoder()
+	whole, _ := writeAllRows(t, tb, Options{PartBytes: 1 << 30, Encoder: shared})
 	if len(whole.parts) != 1 {
 		t.Fatalf("a small file has %d parts, want 1", len(whole.parts))
 	}
@@ -30,7 +30,7 @@ func TestEveryPartButTheLastHasThePartLengthAndTogetherTheyAreTheFile(t *testing
 		if rapid.Bool().Draw(rt, "exact") { // so that the end of the file is the end of a part
 			size = len(body) / rapid.IntRange(1, 3).Draw(rt, "divisor")
 		}
-		f, s := writeAllRows(t, tb, Options{PartBytes: size})
+		f, s := writeAllRows(t, tb, Options{PartBytes: size, Encoder: shared})
 		for i, p := range f.parts {
 			if len(p) != size && i < len(f.parts)-1 || len(p) == 0 || len(p) > size {
 				rt.Fatalf("part %d of %d has %d bytes, want %d", i, len(f.parts), len(p), size)
@@ -72,11 +72,47 @@ func TestPartsLeaveWhileTheFileIsOpenAndMemoryStaysBounded(t *testing.T) {
 	}
 }
 
+func TestFilesOpenAtTheSameTimeShareAnEncoderWithoutMixing(t *testing.T) {
+	t.Parallel()
+	shared := NewEncoder()
+	rapid.Check(t, func(t *rapid.T) {
+		type open struct {
+			tb   *table
+			f    *file
+			w    *Writer
+			next int // row
+		}
+		var files []*open
+		for range rapid.IntRange(2, 5).Draw(t, "files") {
+			o := &open{tb: drawTable(t, 500), f: &file{}}
+			o.w = NewWriter(o.tb.layout, Options{RowGroupRows: 200, PartBytes: 2000, Encoder: shared}, o.f.emit)
+			files = append(files, o)
+		}
+		for len(files) > 0 {
+			i := rapid.IntRange(0, len(files)-1).Draw(t, "file")
+			o := files[i]
+			to := min(o.tb.rows(), o.next+rapid.IntRange(50, 300).Draw(t, "rows"))
+			if err := o.w.Append(o.tb.batch(o.next, to), nil); err != nil {
+				t.Fatalf("append: %v", err)
+			}
+			if o.next = to; o.next < o.tb.rows() {
+				continue
+			}
+			if _, err := o.w.Close(nil); err != nil {
+				t.Fatalf("close: %v", err)
+			}
+			_, cells := readBack(t, o.f.bytes())
+			requireSameCells(t, o.tb, cells)
+			files = slices.Delete(files, i, i+1)
+		}
+	})
+}
+
 func TestLongRowsEndARowGroupBeforeTheBatchEnds(t *testing.T) {
 	t.Parallel()
 	tb := &table{
 		layout: []schema.Column{{Name: "snapshot", Type: schema.String}},
-		cells:  [][]value{column0(100, func(r int) value { return strings.Repeat("s", 10_000) + fmt.Sprint(r) }, nullsOf[0].null)},
+		cells:  [][]value{cellsOf(100, func(r int) value { return strings.Repeat("s", 10_000) + fmt.Sprint(r) }, nullsOf[0].null)},
 	}
 	f, s := writeAllRows(t, tb, Options{RowGroupBytes: 100_000})
 	if s.RowGroups < 9 {
@@ -105,12 +141,12 @@ func TestAnErrorOfEmitIsPassedOnAndEndsTheWriter(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the store is gone")
 	tb := vehicleTable(2000)
-	whole, _ := writeAllRows(t, tb, Options{PartBytes: 5000, RowGroupRows: 500})
+	opt := Options{PartBytes: 5000, RowGroupRows: 500, Encoder: NewEncoder()}
+	whole, _ := writeAllRows(t, tb, opt)
 	for failing := range whole.parts {
 		t.Run(fmt.Sprint("part ", failing+1), func(t *testing.T) {
-			t.Parallel()
 			calls := 0
-			w := NewWriter(tb.layout, Options{PartBytes: 5000, RowGroupRows: 500}, func([]byte) error {
+			w := NewWriter(tb.layout, opt, func([]byte) error {
 				if calls++; calls > failing {
 					return broken
 				}
@@ -180,7 +216,7 @@ func TestTheFooterNamesMakerMetadataAndTypes(t *testing.T) {
 	tb := &table{}
 	for i, typ := range allTypes {
 		tb.layout = append(tb.layout, schema.Column{Name: fmt.Sprint("Column", i), Type: typ, Required: i%2 == 0})
-		tb.cells = append(tb.cells, column0(10, valuesOf(typ, 1)[0].at, nullsOf[0].null))
+		tb.cells = append(tb.cells, cellsOf(10, valuesOf(typ, 1)[0].at, nullsOf[0].null))
 	}
 	metadata := []KeyValue{{"citystream.table", "vehicle_data"}, {"citystream.slot", "12"}, {"empty", ""}, {"ünï", "日本"}}
 	f, _ := writeAllRows(t, tb, Options{Version: "1.2.3"}, metadata...)
