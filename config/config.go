@@ -120,6 +120,7 @@ type Embedded struct {
 	Broker     string `yaml:"broker" default:"127.0.0.1:9092" check:"loopback" doc:"address of the Kafka broker; port 0 takes a free one"`
 	Store      string `yaml:"store" default:"127.0.0.1:9000" check:"loopback" doc:"address of the S3 store; port 0 takes a free one"`
 	AWS        string `yaml:"aws" default:"127.0.0.1:4566" check:"loopback" doc:"address of Glue and Athena; port 0 takes a free one"`
+	Metrics    string `yaml:"metrics" default:"127.0.0.1:9465" check:"loopback" doc:"address of the measures, at /metrics in Prometheus' form; port 0 takes a free one"`
 	Partitions int    `yaml:"partitions" default:"4" min:"1" max:"1000" doc:"partitions of a new topic"`
 	Workers    int    `yaml:"workers" default:"2" min:"1" max:"256" doc:"workers in this process"`
 }

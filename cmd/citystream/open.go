@@ -43,6 +43,7 @@ type run struct {
 	data      *dataDir
 	keys      keys
 	endpoints endpoints
+	metrics   string     // URL of the measures
 	died      chan error // an embedded service has ended by itself
 	store     *s3.Store
 	source    *kafka.Source
@@ -230,8 +231,12 @@ func (r *run) openCluster(ctx context.Context, _ outside) error {
 	if err != nil {
 		return err
 	}
+	node := r.node()
+	if err := r.openMetrics(node.Metrics.Registry); err != nil {
+		return err
+	}
 	r.system = actors.NewSystem(quietly(r.cfg))
-	r.cluster, err = actors.StartCluster(r.system, r.node(), epoch, r.cfg.Embedded.Workers)
+	r.cluster, err = actors.StartCluster(r.system, node, epoch, r.cfg.Embedded.Workers)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func citystream(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	}
 	c := exec.CommandContext(t.Context(), self, args...)
 	c.Env = append(os.Environ(), "CITYSTREAM_TEST_MAIN=1",
-		"CITYSTREAM_EMBEDDED_BROKER=127.0.0.1:0", "CITYSTREAM_EMBEDDED_STORE=127.0.0.1:0", "CITYSTREAM_EMBEDDED_AWS=127.0.0.1:0")
+		"CITYSTREAM_EMBEDDED_BROKER=127.0.0.1:0", "CITYSTREAM_EMBEDDED_STORE=127.0.0.1:0", "CITYSTREAM_EMBEDDED_AWS=127.0.0.1:0", "CITYSTREAM_EMBEDDED_METRICS=127.0.0.1:0")
 	out := &bytes.Buffer{}
 	c.Stdout = out
 	c.WaitDelay = 10 * time.Second
