@@ -1,0 +1,148 @@
+package actors
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+
+	"citystream/engine/commitlog"
+	"citystream/engine/port"
+	"citystream/messages"
+)
+
+var errStore = errors.New("the store is having a bad day")
+
+// unsteadyStore fails some of the writing calls, half of them after they took effect: the answer is lost.
+type unsteadyStore struct {
+	port.Store
+	mu     sync.Mutex
+	random *rand.Rand
+	failed int
+}
+
+// fault says whether a call fails, and whether it takes effect all the same.
+func (s *unsteadyStore) fault() (fails, took bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.random.IntN(5) > 0 {
+		return false, true
+	}
+	s.failed++
+	return true, s.random.IntN(2) == 0
+}
+
+func (s *unsteadyStore) do(call func() error) error {
+	fails, took := s.fault()
+	if took {
+		if err := call(); err != nil {
+			return err
+		}
+	}
+	if fails {
+		return errStore
+	}
+	return nil
+}
+
+func (s *unsteadyStore) PutIfAbsent(ctx context.Context, key string, body []byte) error {
+	return s.do(func() error { return s.Store.PutIfAbsent(ctx, key, body) })
+}
+
+func (s *unsteadyStore) Put(ctx context.Context, key string, body []byte) error {
+	return s.do(func() error { return s.Store.Put(ctx, key, body) })
+}
+
+func (s *unsteadyStore) Get(ctx context.Context, key string) (body []byte, etag string, err error) {
+	err = s.do(func() (err error) { body, etag, err = s.Store.Get(ctx, key); return err })
+	return body, etag, err
+}
+
+func (s *unsteadyStore) List(ctx context.Context, prefix, after string, limit int) (all []port.Object, err error) {
+	err = s.do(func() (err error) { all, err = s.Store.List(ctx, prefix, after, limit); return err })
+	return all, err
+}
+
+func (s *unsteadyStore) CreateUpload(ctx context.Context, key string, metadata map[string]string) (id string, err error) {
+	err = s.do(func() (err error) { id, err = s.Store.CreateUpload(ctx, key, metadata); return err })
+	return id, err
+}
+
+func (s *unsteadyStore) UploadPart(ctx context.Context, key, id string, number int32, body []byte) (p port.Part, err error) {
+	err = s.do(func() (err error) { p, err = s.Store.UploadPart(ctx, key, id, number, body); return err })
+	return p, err
+}
+
+func (s *unsteadyStore) CompleteUpload(ctx context.Context, key, id string, parts []port.Part) error {
+	return s.do(func() error { return s.Store.CompleteUpload(ctx, key, id, parts) })
+}
+
+func TestAStoreThatFailsNowAndThenNeitherLosesNorDoublesARecord(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			c := newCity(t)
+			unsteady := &unsteadyStore{Store: c.store, random: rand.New(rand.NewPCG(seed, 0))}
+			c.node.Store = unsteady
+			c.produce(0, 0, 700)
+			c.produce(1, 0, 500)
+			system := NewSystem(c.node.Log)
+			defer system.Shutdown()
+			cluster, err := StartCluster(system, c.node, commitlog.Epoch(1), 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.until(cluster, "1200 rows", func(rows int64, _ *messages.Status) bool { return rows == 1200 })
+			if err := cluster.Drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if unsteady.failed == 0 {
+				t.Fatal("nothing has failed")
+			}
+			c.expectRows(1200)
+		})
+	}
+}
+
+// expectRows reads all files, and checks that they hold so many rows, each place in Kafka once.
+func (c *city) expectRows(want int) {
+	c.Helper()
+	type place struct {
+		Partition int32 `parquet:"kafka_partition,optional"`
+		Offset    int64 `parquet:"kafka_offset,optional"`
+	}
+	seen := map[place]string{}
+	objects, err := c.store.List(context.Background(), "raw/", "", 10_000)
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, o := range objects {
+		if !strings.HasSuffix(o.Key, ".parquet") {
+			c.Errorf("%s is no Parquet file", o.Key)
+		}
+		body, _, err := c.store.Get(context.Background(), o.Key)
+		if err != nil {
+			c.Fatal(err)
+		}
+		rows, err := parquet.Read[place](bytes.NewReader(body), int64(len(body)))
+		if err != nil {
+			c.Fatalf("%s: %v", o.Key, err)
+		}
+		for _, r := range rows {
+			if before, ok := seen[r]; ok {
+				c.Fatalf("%v is in %s and in %s", r, before, o.Key)
+			}
+			seen[r] = o.Key
+		}
+	}
+	if len(seen) != want {
+		c.Fatalf("%d rows are in the files, want %d", len(seen), want)
+	}
+}
