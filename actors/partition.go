@@ -39,6 +39,11 @@ type (
 	}
 	// askStatus asks a partition how it stands, and lets its time go by.
 	askStatus struct{ now record.Micros }
+	// fromDevice is what the goroutines of one life of the partition send to it.
+	fromDevice struct {
+		life    string
+		message any
+	}
 	// crashed says that a goroutine of the partition panicked.
 	crashed struct{ reason any }
 )
@@ -54,6 +59,10 @@ func (p *partition) Receive(ctx actor.Context) {
 		p.start(ctx)
 	case *actor.Restarting, *actor.Stopping:
 		p.device.stop()
+	case fromDevice:
+		if m.life == p.cfg.Life { // else it is the late word of a life before a restart: its generations and files are others'
+			p.onDevice(ctx, m.message)
+		}
 	case pipeline.Input:
 		p.step(m)
 	case askStatus:
@@ -62,6 +71,14 @@ func (p *partition) Receive(ctx actor.Context) {
 		ctx.Respond(partitionStatus{
 			log: p.cfg.Log, version: p.cfg.Owner.Version, status: p.state.Status(m.now), since: since, what: what,
 		})
+	}
+}
+
+// onDevice takes a message of the present life's goroutines.
+func (p *partition) onDevice(ctx actor.Context, message any) {
+	switch m := message.(type) {
+	case pipeline.Input:
+		p.step(m)
 	case committed:
 		ctx.Send(ctx.Parent(), m)
 	case ended:
@@ -75,8 +92,10 @@ func (p *partition) Receive(ctx actor.Context) {
 func (p *partition) start(ctx actor.Context) {
 	self, system := ctx.Self(), ctx.ActorSystem()
 	p.node.Metrics.Restarts.WithLabelValues(p.cfg.Log.Table).Inc()
+	life := NewIncarnation()
+	p.cfg.Life = life
 	p.state = pipeline.New(p.cfg)
-	p.device = newDevice(p.node, p.cfg, func(message any) { system.Root.Send(self, message) })
+	p.device = newDevice(p.node, p.cfg, func(message any) { system.Root.Send(self, fromDevice{life, message}) })
 	p.step(pipeline.Begin{Now: record.MicrosOf(time.Now())})
 }
 

@@ -24,6 +24,7 @@ type Config struct {
 	Table       *schema.Table
 	DeadLetters *schema.Table
 	Owner       commitlog.Owner
+	Life        string // differs for every Partition that was ever made: an assignment can have several lives, one after a crash of the other
 	Prefix      string // of the raw zone's keys, without a slash at the end
 	Limits      window.Limits
 	IdleTimeout time.Duration

@@ -41,7 +41,7 @@ func newScript(t *testing.T, tab *schema.Table) *script {
 	return &script{T: t, now: base + 50*hour, p: New(Config{
 		Log: commitlog.Log{Table: "cars", TopicPartition: record.TopicPartition{Topic: "cars"}}, Table: tab, DeadLetters: schema.DeadLetters(),
 		Prefix: "raw", IdleTimeout: 10 * time.Second, SealAfter: 10 * time.Minute,
-		Owner:  commitlog.Owner{Epoch: 3, Version: 7, Worker: "me", Incarnation: "i"},
+		Owner: commitlog.Owner{Epoch: 3, Version: 7, Worker: "me", Incarnation: "i"}, Life: "l",
 		Limits: window.Limits{Rows: 1000, Bytes: 1 << 40, Age: time.Minute, OpenWindows: 8},
 	})}
 }

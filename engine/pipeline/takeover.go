@@ -83,11 +83,10 @@ func (p *Partition) ground(now record.Micros) commitlog.Ground {
 	}
 }
 
-// nextID returns an entry id that no other entry has: an incarnation is unique, and so is a version within an epoch.
+// nextID returns an entry id that no other entry has.
 func (p *Partition) nextID() string {
 	p.ids++
-	o := p.cfg.Owner
-	return fmt.Sprintf("%s-%d-%d-%d", o.Incarnation, o.Epoch, o.Version, p.ids)
+	return fmt.Sprintf("%s-%d", p.cfg.Life, p.ids)
 }
 
 func (p *Partition) writeClaim(now record.Micros) []Effect {

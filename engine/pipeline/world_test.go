@@ -28,7 +28,8 @@ type world struct {
 	// uploads: key -> rows; a nil map entry is an upload that was completed or aborted.
 	uploads  map[string]upload
 	files    map[string]upload // by key: what readers see
-	lives    []*life
+	lives    []*life           // those that have not been killed
+	all      []*life
 	delayed  []*commitlog.Entry // writes that were given up and are still under way
 	version  int64
 	uploaded int
@@ -77,12 +78,16 @@ func newWorld(t *rapid.T, late schema.LatePolicy) *world {
 }
 
 func (w *world) begin() *life {
-	w.version++
+	if w.version == 0 || rapid.IntRange(0, 3).Draw(w.t, "assigned anew") > 0 {
+		w.version++ // else it is another life under the same assignment, as after a crash
+	}
 	l := &life{open: map[FileID]*upload{}}
+	w.all = append(w.all, l)
 	l.p = New(Config{
 		Log: commitlog.Log{Table: "cars", TopicPartition: record.TopicPartition{Topic: "cars", Partition: 0}}, Table: w.table,
 		DeadLetters: schema.DeadLetters(), Prefix: "raw", IdleTimeout: 10 * time.Second, SealAfter: 10 * time.Minute,
-		Owner:  commitlog.Owner{Epoch: 1, Version: w.version, Worker: "w", Incarnation: fmt.Sprint("i", w.version)},
+		Owner:  commitlog.Owner{Epoch: 1, Version: w.version, Worker: "w", Incarnation: "i"},
+		Life:   fmt.Sprint("life", len(w.all)),
 		Limits: window.Limits{Rows: 6, Bytes: 1 << 40, Age: 20 * time.Second, OpenWindows: 3},
 	})
 	w.lives = append(w.lives, l)
