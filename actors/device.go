@@ -26,7 +26,8 @@ type device struct {
 	node    *Node
 	cfg     pipeline.Config
 	send    func(any)
-	retries *retries
+	retries *retries // of the effects
+	fetches *retries // of the reader
 	ctx     context.Context
 	cancel  context.CancelFunc
 
@@ -35,12 +36,13 @@ type device struct {
 	wake  chan struct{} // one slot: something was queued
 
 	// Owned by the goroutine of run.
-	files   map[pipeline.FileID]*openFile
-	encoder *parquetfile.Encoder
-	credits chan *decode.Batch
-	reading context.CancelFunc // ends the present reader; nil if there is none
-	refused string             // id of an entry whose write was refused or unanswered
-	again   time.Duration      // how long to wait before that entry is written again
+	files     map[pipeline.FileID]*openFile
+	encoder   *parquetfile.Encoder
+	credits   chan *decode.Batch
+	reading   context.CancelFunc // ends the present reader; nil if there is none
+	refused   string             // id of an entry whose write was refused or unanswered
+	refusedAt time.Time          // when it was written first
+	again     time.Duration      // how long to wait before that entry is written again
 }
 
 // ended is the device's last word: a Stop effect was reached.
@@ -54,7 +56,7 @@ func newDevice(node *Node, cfg pipeline.Config, send func(any)) *device {
 	log := node.Log.With("table", cfg.Log.Table, "topic", cfg.Log.Topic, "partition", int(cfg.Log.Partition))
 	d := &device{
 		node: node, cfg: cfg, send: send, ctx: ctx, cancel: cancel,
-		retries: &retries{log: log, metrics: node.Metrics},
+		retries: &retries{log: log, metrics: node.Metrics}, fetches: &retries{log: log, metrics: node.Metrics},
 		wake:    make(chan struct{}, 1),
 		files:   map[pipeline.FileID]*openFile{},
 		encoder: parquetfile.NewEncoder(),
@@ -75,6 +77,14 @@ func (d *device) guard(run func()) {
 		}
 	}()
 	run()
+}
+
+// waiting returns since when a call is being tried again, and which; the zero time if none is.
+func (d *device) waiting() (since time.Time, what string) {
+	if since, what = d.retries.waiting(); since.IsZero() {
+		since, what = d.fetches.waiting()
+	}
+	return since, what
 }
 
 // stop ends both goroutines soon; a call that is under way is cancelled.
@@ -163,11 +173,12 @@ func now() record.Micros { return record.MicrosOf(time.Now()) }
 func (d *device) put(e pipeline.Put) error {
 	if d.refused == e.Entry.ID {
 		d.again = min(max(2*d.again, waitMin), waitMax)
+		d.retries.note(d.refusedAt, fmt.Sprintf("write slot %d, without a clear answer so far", e.Entry.Slot))
 		if !pause(d.ctx, d.again) {
 			return nil
 		}
 	} else {
-		d.again = 0
+		d.again, d.refusedAt = 0, time.Now()
 	}
 	err := d.node.Store.PutIfAbsent(d.ctx, d.cfg.Log.Key(e.Entry.Slot), e.Entry.Encode())
 	if err != nil {

@@ -24,6 +24,7 @@ type partition struct {
 type (
 	// partitionEnded is a partition's last word to its worker.
 	partitionEnded struct {
+		pid     *actor.PID
 		log     commitlog.Log
 		version int64
 		err     error // nil after a drain
@@ -67,7 +68,7 @@ func (p *partition) Receive(ctx actor.Context) {
 		p.step(m)
 	case askStatus:
 		p.step(pipeline.Tick{Now: m.now})
-		since, what := p.device.retries.waiting()
+		since, what := p.device.waiting()
 		ctx.Respond(partitionStatus{
 			log: p.cfg.Log, version: p.cfg.Owner.Version, status: p.state.Status(m.now), since: since, what: what,
 		})
@@ -82,7 +83,7 @@ func (p *partition) onDevice(ctx actor.Context, message any) {
 	case committed:
 		ctx.Send(ctx.Parent(), m)
 	case ended:
-		ctx.Send(ctx.Parent(), partitionEnded{log: p.cfg.Log, version: p.cfg.Owner.Version, err: m.err, seen: m.seen})
+		ctx.Send(ctx.Parent(), partitionEnded{pid: ctx.Self(), log: p.cfg.Log, version: p.cfg.Owner.Version, err: m.err, seen: m.seen})
 		ctx.Stop(ctx.Self())
 	case crashed:
 		panic(fmt.Sprintf("partition %s: %v", p.cfg.Log, m.reason))

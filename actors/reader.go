@@ -17,7 +17,7 @@ func (d *device) read(e pipeline.Read) {
 	d.reading = cancel
 	r := &reader{
 		device: d, ctx: ctx, effect: e,
-		retries: &retries{log: d.retries.log, metrics: d.node.Metrics},
+		retries: d.fetches,
 		decoder: decode.NewDecoder(e.Table, d.cfg.Log.TopicPartition),
 	}
 	go d.guard(r.run)

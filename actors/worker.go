@@ -75,6 +75,10 @@ func (w *worker) Receive(ctx actor.Context) {
 		w.onStatus(m)
 	case partitionEnded:
 		w.onEnded(ctx, m)
+	case *actor.Terminated:
+		ctx.Send(ctx.Self(), gone{m.Who}) // behind the partition's last word, which a system message overtakes
+	case gone:
+		w.onGone(ctx, m.pid)
 	case committed:
 		if w.catalog != nil {
 			ctx.Send(w.catalog, &messages.Committed{Log: toLog(m.log), Slot: int64(m.slot)})
@@ -220,7 +224,22 @@ func (w *worker) own(ctx actor.Context, log commitlog.Log, version int64) {
 		Owner:       commitlog.Owner{Epoch: commitlog.Epoch(w.epoch), Version: version, Worker: w.name, Incarnation: w.incarnation},
 		IdleTimeout: w.node.IdleTimeout, SealAfter: w.node.SealAfter,
 	}))
+	ctx.Watch(pid)
 	w.owned[log] = &owned{pid: pid, version: version}
+}
+
+// gone says that a partition's actor has ended, and that its last word has come if there was one.
+type gone struct{ pid *actor.PID }
+
+// onGone takes note of a partition that supervision has given up: its last word never came.
+func (w *worker) onGone(ctx actor.Context, pid *actor.PID) {
+	for log, o := range w.owned {
+		if o.pid.Equal(pid) {
+			err := errors.New("it crashed again and again, on a broken invariant that the log tells of")
+			w.onEnded(ctx, partitionEnded{pid: pid, log: log, version: o.version, err: err})
+			return
+		}
+	}
 }
 
 // release lets a partition commit what it has read, and end.
@@ -265,7 +284,7 @@ func (w *worker) onStatus(m partitionStatus) {
 
 // onEnded tells the master how a partition ended.
 func (w *worker) onEnded(ctx actor.Context, m partitionEnded) {
-	if o := w.owned[m.log]; o == nil || o.version != m.version {
+	if o := w.owned[m.log]; o == nil || !o.pid.Equal(m.pid) {
 		return
 	}
 	delete(w.owned, m.log)
