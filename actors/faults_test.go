@@ -14,6 +14,7 @@ import (
 
 	"citystream/engine/commitlog"
 	"citystream/engine/port"
+	"citystream/engine/record"
 	"citystream/messages"
 )
 
@@ -144,5 +145,49 @@ func (c *city) expectRows(want int) {
 	}
 	if len(seen) != want {
 		c.Fatalf("%d rows are in the files, want %d", len(seen), want)
+	}
+}
+
+// brokenSource claims for one partition that it has moved on by fewer offsets than it has records: a broken invariant.
+type brokenSource struct {
+	port.Source
+	partition record.Partition
+}
+
+type brokenReader struct{ port.Reader }
+
+func (s *brokenSource) Open(tp record.TopicPartition, from record.Offset) port.Reader {
+	r := s.Source.Open(tp, from)
+	if tp.Partition == s.partition {
+		return brokenReader{r}
+	}
+	return r
+}
+
+func (r brokenReader) Fetch(ctx context.Context) (port.Fetched, error) {
+	f, err := r.Reader.Fetch(ctx)
+	if len(f.Records) > 1 {
+		f.Next = f.Records[0].Offset + 1
+	}
+	return f, err
+}
+
+func TestAPartitionThatCrashesAgainAndAgainIsGivenUpAloneAndLoudly(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	c.node.Source = &brokenSource{Source: c.source, partition: 1}
+	c.produce(0, 0, 20)
+	c.produce(1, 0, 20)
+	system := NewSystem(c.node.Log)
+	defer system.Shutdown()
+	cluster, err := StartCluster(system, c.node, commitlog.Epoch(1), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.until(cluster, "20 rows, and a failed partition", func(rows int64, s *messages.Status) bool {
+		return rows == 20 && len(s.Failed) == 1 && s.Failed[0].Log.Partition == 1
+	})
+	if err := cluster.Drain(t.Context()); err == nil {
+		t.Error("the drain of a cluster with a stopped partition ended as if all were well")
 	}
 }
