@@ -188,8 +188,22 @@ func (d *device) put(e pipeline.Put) error {
 			d.node.Metrics.Retries.WithLabelValues("write entry").Inc()
 		}
 	}
-	d.send(pipeline.PutDone{Entry: e.Entry, Written: err == nil})
+	low, lowErr := d.low()
+	if lowErr != nil {
+		return lowErr
+	}
+	d.send(pipeline.PutDone{Entry: e.Entry, Written: err == nil, Low: low})
 	return nil
+}
+
+// low returns the first slot of the log that counts. It is looked up after a write: the slots below are deleted, and free.
+func (d *device) low() (commitlog.Slot, error) {
+	var low commitlog.Slot
+	err := d.retries.do(d.ctx, "read low", nil, func(ctx context.Context) (err error) {
+		low, err = readLow(ctx, d.node.Store, d.cfg.Log)
+		return err
+	})
+	return low, err
 }
 
 func (d *device) readSlot(e pipeline.ReadSlot) error {
@@ -197,7 +211,11 @@ func (d *device) readSlot(e pipeline.ReadSlot) error {
 	if err != nil {
 		return err
 	}
-	d.send(pipeline.SlotRead{Entry: e.Entry, Found: found})
+	low, err := d.low()
+	if err != nil {
+		return err
+	}
+	d.send(pipeline.SlotRead{Entry: e.Entry, Found: found, Low: low})
 	return nil
 }
 

@@ -33,17 +33,11 @@ func (d *device) findLast(e pipeline.FindLast) error {
 	if err := d.publishSchema(); err != nil {
 		return err
 	}
-	slot, err := lastSlot(d.ctx, d.node.Store, d.cfg.Log, d.retries)
-	if err != nil {
+	var err error
+	if found.Last, err = d.lastEntry(); err != nil {
 		return err
 	}
-	if slot != commitlog.None {
-		if found.Last, err = d.entry(slot); err != nil {
-			return err
-		}
-		if found.Last == nil {
-			return fmt.Errorf("slot %d of log %s was listed and cannot be read: was it deleted?", slot, d.cfg.Log)
-		}
+	if found.Last != nil {
 		if found.Table, err = d.schemaOf(found.Last.Fingerprint); err != nil {
 			return err
 		}
@@ -54,6 +48,21 @@ func (d *device) findLast(e pipeline.FindLast) error {
 	found.Now = now()
 	d.send(found)
 	return nil
+}
+
+// lastEntry returns the newest entry, nil of an empty log. An entry may be deleted between its listing and its reading, but only
+// when it has long had successors.
+func (d *device) lastEntry() (*commitlog.Entry, error) {
+	for range 3 {
+		slot, err := lastSlot(d.ctx, d.node.Store, d.cfg.Log, d.retries)
+		if err != nil || slot == commitlog.None {
+			return nil, err
+		}
+		if e, err := d.entry(slot); e != nil || err != nil {
+			return e, err
+		}
+	}
+	return nil, fmt.Errorf("the last slot of log %s is listed and cannot be read: something else deletes its objects", d.cfg.Log)
 }
 
 // publishSchema keeps the text of the table's rules beside the log, so that a later version can read again what this one has begun.

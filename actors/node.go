@@ -34,6 +34,7 @@ type Node struct {
 	IdleTimeout time.Duration
 	SealAfter   time.Duration
 	Latest      bool // a log without entries begins at the end of its partition instead of at the start
+	AllowLoss   bool // where Kafka has lost records, go on and write it down instead of stopping the partition
 	Batches     int  // decoded batches under way in one partition: the bound of all of its queues
 	PartBytes   int  // of multipart uploads
 

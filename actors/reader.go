@@ -3,8 +3,11 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sort"
+	"time"
 
+	"citystream/engine/commitlog"
 	"citystream/engine/decode"
 	"citystream/engine/pipeline"
 	"citystream/engine/port"
@@ -44,6 +47,7 @@ func (r *reader) run() {
 	source := r.device.node.Source.Open(r.device.cfg.Log.TopicPartition, r.effect.From)
 	defer source.Close()
 	position := r.effect.From
+	doubted := false // the topic was missing: it may be another one when it comes back
 	var batch *decode.Batch
 	defer func() {
 		if batch != nil {
@@ -60,14 +64,28 @@ func (r *reader) run() {
 		}
 		var got port.Fetched
 		err := r.retries.do(r.ctx, "fetch", doesNotPass, func(ctx context.Context) (err error) {
+			if doubted {
+				if err := r.sameTopic(ctx); err != nil {
+					return err
+				}
+				doubted = false
+			}
 			got, err = source.Fetch(ctx)
+			doubted = errors.Is(err, port.ErrNoTopic)
 			return err
 		})
-		if err != nil {
-			if r.ctx.Err() == nil {
-				r.device.send(pipeline.Failed{Err: err})
+		if errors.Is(err, port.ErrOffsetOutOfRange) {
+			r.device.send(pipeline.OutOfRange{Generation: r.effect.Generation})
+			if pause(r.ctx, time.Second) { // said again if an entry was just being written
+				continue
 			}
-			return
+		}
+		var changed *commitlog.TopicChangedError
+		if errors.As(err, &changed) {
+			r.device.send(pipeline.Drain{Now: now(), Reason: commitlog.ReasonTopic, Err: err})
+		}
+		if err != nil {
+			return // or the reading was ended
 		}
 		rows := r.decode(got, batch)
 		if rows.Batch != nil {
@@ -76,6 +94,21 @@ func (r *reader) run() {
 		position = rows.Next
 		r.device.send(rows)
 	}
+}
+
+// sameTopic checks that offsets still mean what they meant: that the topic was not deleted and made again.
+func (r *reader) sameTopic(ctx context.Context) error {
+	name := r.device.cfg.Log.Topic
+	topics, err := r.device.node.Source.Topics(ctx, []string{name})
+	switch {
+	case err != nil:
+		return err
+	case len(topics) == 0:
+		return fmt.Errorf("topic %s: %w", name, port.ErrNoTopic)
+	case topics[0].ID != r.effect.TopicID:
+		return &commitlog.TopicChangedError{Logged: r.effect.TopicID, Found: topics[0].ID}
+	}
+	return nil
 }
 
 // decode turns what was fetched into rows. A fetch without records leaves the batch unused.
@@ -99,5 +132,9 @@ func (r *reader) decode(got port.Fetched, batch *decode.Batch) pipeline.Rows {
 	return rows
 }
 
-// doesNotPass reports whether a fetch cannot succeed by being tried again: Kafka no longer has the offset, or not yet any more.
-func doesNotPass(err error) bool { return errors.Is(err, port.ErrOffsetOutOfRange) }
+// doesNotPass reports whether a fetch cannot succeed by being tried again: Kafka no longer has the offset, or not yet any more, or the
+// topic is another one.
+func doesNotPass(err error) bool {
+	var changed *commitlog.TopicChangedError
+	return errors.Is(err, port.ErrOffsetOutOfRange) || errors.As(err, &changed)
+}

@@ -3,29 +3,34 @@ package actors
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 
+	"citystream/engine/commitlog"
 	"citystream/engine/parquetfile"
 	"citystream/engine/pipeline"
 	"citystream/engine/port"
+	"citystream/engine/record"
+	"citystream/engine/schema"
 )
 
 // openFile is a Parquet file on its way to the store: a writer whose parts go to a multipart upload that begins with the first of them.
 type openFile struct {
-	key    string
-	table  string
-	upload string
-	parts  []port.Part
-	writer *parquetfile.Writer
-	lost   bool // the store has forgotten the upload: the rows are read again
+	key      string
+	table    string
+	metadata map[string]string
+	upload   string
+	parts    []port.Part
+	writer   *parquetfile.Writer
+	lost     bool // the store has forgotten the upload: the rows are read again
 }
 
-func (d *device) open(e pipeline.Open) {
-	f := &openFile{key: e.Key, table: e.Table.Name}
-	f.writer = parquetfile.NewWriter(e.Table.FileColumns(), parquetfile.Options{PartBytes: d.node.PartBytes, Encoder: d.encoder, Version: d.node.Version},
+func (d *device) open(e pipeline.Open) { d.files[e.File] = d.newFile(e.Key, e.Table, nil) }
+
+func (d *device) newFile(key string, t *schema.Table, metadata map[string]string) *openFile {
+	f := &openFile{key: key, table: t.Name, metadata: metadata}
+	f.writer = parquetfile.NewWriter(t.FileColumns(), parquetfile.Options{PartBytes: d.node.PartBytes, Encoder: d.encoder, Version: d.node.Version},
 		func(part []byte) error { return d.uploadPart(f, part) })
-	d.files[e.File] = f
+	return f
 }
 
 // append encodes rows; whole parts leave for the store on the way.
@@ -44,28 +49,33 @@ func (d *device) append(e pipeline.Append) error {
 // close writes the file's end and its last part.
 func (d *device) close(e pipeline.Close) error {
 	f := d.files[e.File]
-	if f == nil || f.lost {
+	if f == nil {
 		return nil
 	}
-	summary, err := f.writer.Close([]parquetfile.KeyValue{
-		{Key: "citystream.table", Value: f.table},
-		{Key: "citystream.topic", Value: d.cfg.Log.Topic},
-		{Key: "citystream.partition", Value: strconv.Itoa(int(d.cfg.Log.Partition))},
-		{Key: "citystream.log", Value: d.cfg.Log.String()},
-		{Key: "citystream.slot", Value: strconv.FormatInt(int64(e.Slot), 10)},
-		{Key: "citystream.offset.from", Value: strconv.FormatInt(int64(e.From), 10)},
-		{Key: "citystream.offset.to", Value: strconv.FormatInt(int64(e.To), 10)},
-	})
+	if f.lost { // said before, but an entry was being written then
+		d.send(pipeline.UploadLost{File: e.File})
+		return nil
+	}
+	summary, err := f.writer.Close(d.footer(f, e.Slot, e.From, e.To))
 	if err != nil {
 		return d.orLost(e.File, f, err)
 	}
 	delete(d.files, e.File)
-	bytes := int64(0)
-	for _, p := range f.parts {
-		bytes += p.SizeBytes
-	}
-	d.send(pipeline.Closed{File: e.File, Now: now(), Upload: f.upload, Parts: f.parts, Rows: summary.Rows, Bytes: bytes})
+	d.send(pipeline.Closed{File: e.File, Now: now(), Upload: f.upload, Parts: f.parts, Rows: summary.Rows, Bytes: summary.Bytes})
 	return nil
+}
+
+// footer names in the file itself where its rows come from.
+func (d *device) footer(f *openFile, slot commitlog.Slot, from, to record.Offset) []parquetfile.KeyValue {
+	return []parquetfile.KeyValue{
+		{Key: "citystream.table", Value: f.table},
+		{Key: "citystream.topic", Value: d.cfg.Log.Topic},
+		{Key: "citystream.partition", Value: strconv.Itoa(int(d.cfg.Log.Partition))},
+		{Key: "citystream.log", Value: d.cfg.Log.String()},
+		{Key: "citystream.slot", Value: strconv.FormatInt(int64(slot), 10)},
+		{Key: "citystream.offset.from", Value: strconv.FormatInt(int64(from), 10)},
+		{Key: "citystream.offset.to", Value: strconv.FormatInt(int64(to), 10)},
+	}
 }
 
 // orLost tells the partition that an upload is gone; other errors are passed on.
@@ -82,7 +92,7 @@ func (d *device) orLost(id pipeline.FileID, f *openFile, err error) error {
 func (d *device) uploadPart(f *openFile, part []byte) error {
 	if f.upload == "" {
 		err := d.retries.do(d.ctx, "begin upload", nil, func(ctx context.Context) (err error) {
-			f.upload, err = d.node.Store.CreateUpload(ctx, f.key, nil)
+			f.upload, err = d.node.Store.CreateUpload(ctx, f.key, f.metadata)
 			return err
 		})
 		if err != nil {
@@ -100,42 +110,6 @@ func (d *device) uploadPart(f *openFile, part []byte) error {
 }
 
 func isNoUpload(err error) bool { return errors.Is(err, port.ErrNoUpload) }
-
-// complete makes the files of a committed entry appear. An upload that is gone has become its object already, in an earlier try
-// of this owner or of the one before.
-func (d *device) complete(e pipeline.Complete) error {
-	for _, f := range e.Entry.Files {
-		err := d.retries.do(d.ctx, "complete upload", isNoUpload, func(ctx context.Context) error {
-			return d.node.Store.CompleteUpload(ctx, f.Key, f.Upload, f.Parts)
-		})
-		if isNoUpload(err) {
-			err = d.appeared(f.Key, f.Bytes)
-		}
-		if err != nil {
-			return fmt.Errorf("complete slot %d: %w", e.Entry.Slot, err)
-		}
-	}
-	d.send(pipeline.Completed{Now: now(), Entry: e.Entry})
-	return nil
-}
-
-// appeared checks that a file whose upload is gone is there, whole.
-func (d *device) appeared(key string, bytes int64) error {
-	var o port.Object
-	err := d.retries.do(d.ctx, "look at file", isNotFound, func(ctx context.Context) (err error) {
-		o, err = d.node.Store.Head(ctx, key)
-		return err
-	})
-	switch {
-	case isNotFound(err):
-		return fmt.Errorf("%s is committed, but neither the file nor its upload exists: the upload was aborted, or the file deleted, by somebody else", key)
-	case err != nil:
-		return err
-	case o.SizeBytes != bytes:
-		return fmt.Errorf("%s has %d bytes, but %d were committed: somebody else has written it", key, o.SizeBytes, bytes)
-	}
-	return nil
-}
 
 // discard forgets an open file and gives its upload back.
 func (d *device) discard(e pipeline.Discard) {

@@ -9,7 +9,6 @@ import (
 
 	"citystream/engine/commitlog"
 	"citystream/engine/pipeline"
-	"citystream/engine/port"
 	"citystream/engine/record"
 	"citystream/messages"
 )
@@ -222,7 +221,7 @@ func (w *worker) own(ctx actor.Context, log commitlog.Log, version int64) {
 	pid := ctx.Spawn(partitionProps(w.node, pipeline.Config{
 		Log: log, Table: table, DeadLetters: w.node.DeadLetters, Prefix: w.node.RawPrefix, Limits: w.node.Limits,
 		Owner:       commitlog.Owner{Epoch: commitlog.Epoch(w.epoch), Version: version, Worker: w.name, Incarnation: w.incarnation},
-		IdleTimeout: w.node.IdleTimeout, SealAfter: w.node.SealAfter,
+		IdleTimeout: w.node.IdleTimeout, SealAfter: w.node.SealAfter, AllowLoss: w.node.AllowLoss,
 	}))
 	ctx.Watch(pid)
 	w.owned[log] = &owned{pid: pid, version: version}
@@ -309,15 +308,22 @@ func (w *worker) say(ctx actor.Context, log commitlog.Log, version int64, err er
 	w.beat(ctx)
 }
 
+const goOn = "to go on without them, set kafka.failOnDataLoss to false: the loss is then written into the commit log"
+
 // advice says what a person can do about an error that stopped a partition.
 func advice(err error) string {
 	var changed *commitlog.TopicChangedError
 	var lost *pipeline.DataLostError
+	var files *pipeline.FilesLostError
 	switch {
 	case errors.As(err, &changed):
 		return "if the new topic is meant, move the old log's objects away: the table then begins anew with the new topic"
-	case errors.As(err, &lost), errors.Is(err, port.ErrOffsetOutOfRange):
-		return "records were removed before they were committed; lengthen the topic's retention, and restore the topic if you can"
+	case errors.As(err, &files):
+		return "restore the files if you can, and look for what removes objects or uploads from the bucket; " + goOn
+	case errors.As(err, &lost) && lost.Resume < lost.Start:
+		return "restore the records if you can, and lengthen the topic's retention; " + goOn
+	case errors.As(err, &lost):
+		return "restore the topic if you can: offsets that were committed must not come again with other records"
 	default:
 		return "restart the worker after the cause is mended: it goes on from the last commit"
 	}

@@ -42,6 +42,8 @@ type Kafka struct {
 	ClientID string   `yaml:"clientId" default:"citystream" check:"given" doc:"name of this program in the brokers' logs and quotas"`
 	TLS      bool     `yaml:"tls" default:"false" doc:"encrypt; brokers are checked against the certificates that the system trusts"`
 	Start    string   `yaml:"start" default:"earliest" oneof:"earliest,latest" doc:"where a partition that was never read is begun"`
+
+	FailOnDataLoss bool `yaml:"failOnDataLoss" default:"true" doc:"a partition stops when Kafka has lost records that are not committed yet; false goes on and writes the loss into the commit log"`
 }
 
 // Topics is the section topics.

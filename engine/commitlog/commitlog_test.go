@@ -157,8 +157,8 @@ func TestReadBack(t *testing.T) {
 }
 
 func TestAFilesKeyNamesItsHivePartitionAndOwner(t *testing.T) {
-	got := FileKey("raw", "orders", orders.TopicPartition, Owner{Epoch: 2}, 9, record.Micros(1763791200*1_000_000), 1234)
-	want := "raw/orders/date=2025-11-22/hour=06/orders.v1-00003-e000002-s000000000009-o00000000000000001234.parquet"
+	got := orders.FileKey("raw", "orders", 2, 9, record.Micros(1763791200*1_000_000), 1234)
+	want := "raw/orders/date=2025-11-22/hour=06/orders.orders.v1-00003-e000002-s000000000009-o00000000000000001234.parquet"
 	if got != want {
 		t.Fatalf("got  %s\nwant %s", got, want)
 	}

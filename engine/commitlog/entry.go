@@ -67,6 +67,7 @@ const (
 	ReasonIdle        Reason = "idle"          // an idle partition follows the watermark of the others
 	ReasonEndOfStream Reason = "end_of_stream" // all partitions were idle for the configured time
 	ReasonSchema      Reason = "schema"        // the last flush under an older schema
+	ReasonTopic       Reason = "topic"         // the topic was deleted and made again: the last flush of what was read of the old one
 	ReasonTakeover    Reason = "takeover"      // a claim
 	ReasonSeal        Reason = "seal"
 )
@@ -92,6 +93,16 @@ type WindowState struct {
 	FlushedThrough record.Offset `json:"flushed_through"`
 }
 
+// A Loss is a stretch of a partition that Kafka no longer had when it was needed: of offsets that were not committed yet, or of a
+// committed file that was gone from the store and could not be made again. It is written down only where the configuration allows
+// the loss of data; else the partition stops.
+type Loss struct {
+	From record.Offset `json:"from"`
+	To   record.Offset `json:"to"`
+	Key  string        `json:"key,omitempty"` // of the file; empty for offsets
+	Rows int64         `json:"rows,omitempty"`
+}
+
 // Counters count records and files since the first claim. They cover the offsets below the read-through offset, Rows, Files and
 // Bytes only what is in committed files.
 type Counters struct {
@@ -102,6 +113,7 @@ type Counters struct {
 	Tombstones  int64 `json:"tombstones"`   // records without a value
 	Gaps        int64 `json:"gaps"`         // offsets without a record: compaction, transactions
 	Future      int64 `json:"future"`       // event times clamped because they lay too far ahead
+	Lost        int64 `json:"lost"`         // offsets, and rows of committed files, that were given up: see Loss
 	Files       int64 `json:"files"`
 	Bytes       int64 `json:"bytes"`
 }
@@ -126,11 +138,13 @@ type Entry struct {
 	Slot        Slot          `json:"slot"`
 	Kind        Kind          `json:"kind"`
 	Owner       Owner         `json:"owner"`
+	Claim       Slot          `json:"claim"` // the slot of the owner's claim
 	Reason      Reason        `json:"reason"`
 	Written     record.Micros `json:"written"` // by the worker's clock; for people, nothing depends on it
 	TopicID     string        `json:"topic_id"`
 	Fingerprint string        `json:"fingerprint"` // of schema, decoder, windows and late policy
 	Files       []File        `json:"files,omitempty"`
+	Lost        []Loss        `json:"lost,omitempty"`
 	State
 }
 

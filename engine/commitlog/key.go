@@ -2,6 +2,8 @@ package commitlog
 
 import (
 	"fmt"
+	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -34,6 +36,12 @@ func (l Log) HintKey() string {
 	return fmt.Sprintf("%shint/%s/%s/%d.json", Root, l.Table, l.Topic, l.Partition)
 }
 
+// LowKey returns the key of the object that says which slots still count: those from its number on. It is raised before slots
+// are deleted, and whoever has written a slot looks at it afterwards, so that a writer of long ago cannot mistake a deleted slot for a free one.
+func (l Log) LowKey() string {
+	return fmt.Sprintf("%slow/%s/%s/%d.json", Root, l.Table, l.Topic, l.Partition)
+}
+
 // SlotOf returns the slot whose key is given, if it is one of the log's.
 func (l Log) SlotOf(key string) (Slot, bool) {
 	name, ok := strings.CutPrefix(key, l.Prefix())
@@ -54,12 +62,33 @@ func (l Log) SlotOf(key string) (Slot, bool) {
 // SchemaKey returns the key under which the text of a schema with this fingerprint is kept.
 func SchemaKey(fingerprint string) string { return Root + "schema/" + fingerprint + ".json" }
 
-// FileKey returns the key of a file: in the Hive partition of its window, named by its Kafka partition, the claim of its owner and
+// FileKey returns the key of a file of a table: in the Hive partition of its window, named by its log, the claim of its owner and
 // its first offset. A claim's slot belongs to one owner (I1), and an owner's files of a window begin at different offsets, so no
-// two files share a key.
-func FileKey(prefix, table string, tp record.TopicPartition, owner Owner, claim Slot, window record.Micros, from record.Offset) string {
+// two files share a key: not even the dead letters of two tables that read one topic, for no table's name has a dot.
+func (l Log) FileKey(prefix, table string, epoch Epoch, claim Slot, window record.Micros, from record.Offset) string {
 	return fmt.Sprintf("%s/%s/%s/%s-%05d-e%06d-s%012d-o%020d.parquet",
-		prefix, table, HivePath(window), tp.Topic, tp.Partition, owner.Epoch, claim, from)
+		prefix, table, HivePath(window), l.origin(), l.Partition, epoch, claim, from)
+}
+
+// origin returns the log's part of its files' names: the topic, with the table before it where that has another name.
+func (l Log) origin() string {
+	if l.Table == l.Topic {
+		return l.Topic
+	}
+	return l.Table + "." + l.Topic
+}
+
+// fileName is how FileKey names files; topics may have any of its letters, so it is read from the end.
+var fileName = regexp.MustCompile(`^(.+)-([0-9]{5,})-e[0-9]{6,}-s([0-9]{12,})-o[0-9]{20}\.parquet$`)
+
+// ClaimOf returns the slot of the claim under which a file of the log was begun, if the key is one of a file of this log.
+func (l Log) ClaimOf(key string) (Slot, bool) {
+	m := fileName.FindStringSubmatch(path.Base(key))
+	if m == nil || m[1] != l.origin() || m[2] != fmt.Sprintf("%05d", l.Partition) {
+		return None, false
+	}
+	n, err := strconv.ParseInt(m[3], 10, 64)
+	return Slot(n), err == nil
 }
 
 // HivePath returns the folder of a window's Hive partition, date=2026-11-22/hour=06, in UTC.

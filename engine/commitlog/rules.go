@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"fmt"
+	"slices"
 
 	"citystream/engine/record"
 )
@@ -14,6 +15,8 @@ type Ground struct {
 	TopicID     string
 	Fingerprint string        // of the table as configured
 	Start       record.Offset // where a log without entries begins
+	Kept        record.Offset // Kafka's log begins here; what the commit log still wants below is lost
+	Lost        []Loss        // files of the last entry that are gone for good
 }
 
 // A SupersededError says that the log belongs to a newer owner. The holder of the older assignment gives the partition up.
@@ -39,7 +42,8 @@ func (e *TopicChangedError) Error() string {
 // files of last before (I2), and writes the claim with a conditional create.
 //
 // The state is carried over unchanged. The fingerprint changes only where nothing is left to be read under the old one (the resume
-// offset has reached the read-through offset), so that a record that is read again is always judged as it was the first time.
+// offset has reached the read-through offset), so that a record that is read again is always judged as it was the first time. Only
+// where Kafka has lost what was to be read next does the state move on, and the claim says from where to where.
 func NextClaim(last *Entry, g Ground) (*Entry, error) {
 	claim := &Entry{
 		Format: Format, ID: g.ID, Kind: Claim, Reason: ReasonTakeover, Owner: g.Owner,
@@ -57,11 +61,34 @@ func NextClaim(last *Entry, g Ground) (*Entry, error) {
 	}
 	claim.Slot = last.Slot + 1
 	claim.Previous = last.ID
+	claim.Claim = claim.Slot
 	claim.State = last.State
-	if last.Resume < last.ReadThrough {
+	claim.giveUp(g)
+	if claim.Resume < claim.ReadThrough {
 		claim.Fingerprint = last.Fingerprint
 	}
 	return claim, nil
+}
+
+// giveUp writes down what is lost, and moves the state over offsets that Kafka no longer has.
+func (e *Entry) giveUp(g Ground) {
+	e.Lost = slices.Clone(g.Lost)
+	if e.Resume < g.Kept {
+		e.Lost = append(e.Lost, Loss{From: e.Resume, To: g.Kept})
+		e.Resume, e.ReadThrough = g.Kept, max(e.ReadThrough, g.Kept)
+		e.Windows = slices.DeleteFunc(slices.Clone(e.Windows), func(w WindowState) bool { return w.FlushedThrough <= e.Resume })
+	}
+	for _, l := range e.Lost {
+		e.Counters.Lost += l.Count()
+	}
+}
+
+// Count returns how many records a loss counts for: the rows of a file, else the offsets.
+func (l Loss) Count() int64 {
+	if l.Key != "" {
+		return l.Rows
+	}
+	return int64(l.To - l.From)
 }
 
 // An Outcome is what a read-back of a slot says of a write whose answer was lost or was a refusal.

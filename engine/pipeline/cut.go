@@ -56,7 +56,7 @@ func (p *Partition) cut(reason commitlog.Reason, now record.Micros, chosen []*fi
 	mark := max(p.judged, p.watermark.At())
 	entry := &commitlog.Entry{
 		Format: commitlog.Format, ID: p.nextID(), Previous: p.last.ID, Slot: p.last.Slot + 1, Kind: commitlog.Flush,
-		Owner: p.cfg.Owner, Reason: reason, Written: now, TopicID: p.last.TopicID, Fingerprint: p.last.Fingerprint,
+		Owner: p.cfg.Owner, Claim: p.claim, Reason: reason, Written: now, TopicID: p.last.TopicID, Fingerprint: p.last.Fingerprint,
 	}
 	if reason == commitlog.ReasonSeal {
 		entry.Kind = commitlog.Seal
@@ -76,13 +76,13 @@ func (p *Partition) cut(reason commitlog.Reason, now record.Micros, chosen []*fi
 	}
 	p.open = staying
 	p.flush = &flush{entry: entry, files: closed}
-	entry.State = p.stateAt(at, mark)
+	entry.State, entry.Lost = p.stateAt(at, mark), p.lost
 	if entry.Resume == entry.ReadThrough {
 		entry.Fingerprint = p.cfg.Table.Fingerprint()
 	}
 	p.judged, p.floor, p.advanced, p.readThrough = mark, max(p.floor, mark), "", entry.ReadThrough
 	p.flushed = append([]commitlog.WindowState(nil), entry.Windows...)
-	p.counted, p.waiting = commitlog.Counters{}, 0
+	p.counted, p.lost, p.waiting = commitlog.Counters{}, nil, 0
 	return p.writeIfClosed(effects)
 }
 
@@ -129,7 +129,7 @@ func add(a, b commitlog.Counters) commitlog.Counters {
 	return commitlog.Counters{
 		Rows: a.Rows + b.Rows, DeadLetters: a.DeadLetters + b.DeadLetters, LateRows: a.LateRows + b.LateRows,
 		LateDropped: a.LateDropped + b.LateDropped, Tombstones: a.Tombstones + b.Tombstones, Gaps: a.Gaps + b.Gaps,
-		Future: a.Future + b.Future, Files: a.Files + b.Files, Bytes: a.Bytes + b.Bytes,
+		Future: a.Future + b.Future, Lost: a.Lost + b.Lost, Files: a.Files + b.Files, Bytes: a.Bytes + b.Bytes,
 	}
 }
 
@@ -177,15 +177,22 @@ func (p *Partition) onPut(in PutDone) []Effect {
 	if p.unresolved == nil || in.Entry.ID != p.unresolved.ID {
 		return nil
 	}
-	if in.Written {
+	switch {
+	case in.Low > in.Entry.Slot: // the slot was free because it was deleted: the log has gone on without this owner
+		return p.restart(nil)
+	case in.Written:
 		return p.won()
+	default:
+		return []Effect{ReadSlot{in.Entry}}
 	}
-	return []Effect{ReadSlot{in.Entry}}
 }
 
 func (p *Partition) onSlotRead(in SlotRead) []Effect {
 	if p.unresolved == nil || in.Entry.ID != p.unresolved.ID {
 		return nil
+	}
+	if in.Low > in.Entry.Slot {
+		return p.restart(nil)
 	}
 	switch commitlog.ReadBack(p.unresolved, in.Found) {
 	case commitlog.Again:
@@ -212,14 +219,21 @@ func (p *Partition) won() []Effect {
 
 // onCompleted goes on when the files of an entry are objects: the last owner's before the claim, or one's own.
 func (p *Partition) onCompleted(in Completed) []Effect {
-	switch {
-	case p.phase == taking && p.found != nil && in.Entry == p.found.Last:
-		return p.writeClaim(in.Now)
-	case p.flush != nil && in.Entry == p.flush.entry:
-		return p.committed(in.Entry, in.Now)
-	default:
+	takeover := p.phase == taking && p.found != nil && in.Entry == p.found.Last
+	if !takeover && (p.flush == nil || in.Entry != p.flush.entry) {
 		return nil
 	}
+	if len(in.Lost) > 0 && !p.cfg.AllowLoss {
+		return p.stop(&FilesLostError{in.Lost})
+	}
+	if takeover {
+		return p.writeClaim(in.Now, in.Lost)
+	}
+	for _, l := range in.Lost {
+		p.lost = append(p.lost, l)
+		p.counted.Lost += l.Count()
+	}
+	return p.committed(in.Entry, in.Now)
 }
 
 // committed ends a flush, and begins what waited for it.
@@ -248,6 +262,14 @@ func (p *Partition) onUploadLost(in UploadLost) []Effect {
 	return p.restart(nil)
 }
 
+// onOutOfRange starts again from the log: the takeover finds out what Kafka still has, and what to do about it.
+func (p *Partition) onOutOfRange(in OutOfRange) []Effect {
+	if in.Generation != p.generation || p.phase != reading || p.unresolved != nil {
+		return nil // an entry that is being written resolves first; the reader asks again
+	}
+	return p.restart(nil)
+}
+
 // onAdvance moves the watermark of a partition that has read everything there is.
 func (p *Partition) onAdvance(in Advance) []Effect {
 	if p.phase != reading || p.drain != "" || in.To <= p.watermark.At() || p.idleSince == 0 {
@@ -271,12 +293,12 @@ func (p *Partition) onDrain(in Drain) []Effect {
 	if p.drain != "" {
 		return nil
 	}
-	p.drain = in.Reason
+	p.drain, p.drainErr = in.Reason, in.Err
 	if p.phase == taking {
 		if p.unresolved != nil {
 			return nil // the claim resolves first
 		}
-		return p.stop(nil)
+		return p.stop(p.drainErr)
 	}
 	effects := []Effect{StopReading{}}
 	if p.flush != nil {
@@ -290,5 +312,5 @@ func (p *Partition) drained(now record.Micros, effects []Effect) []Effect {
 	if len(p.open) > 0 || p.position > p.last.ReadThrough {
 		return p.cut(p.drain, now, p.all(), effects)
 	}
-	return append(effects, p.stop(nil)...)
+	return append(effects, p.stop(p.drainErr)...)
 }

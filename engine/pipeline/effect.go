@@ -16,11 +16,11 @@ type (
 	// FindLast looks for the last entry of the log, and how the topic stands. Outcome: Found.
 	FindLast struct{ Attempt int }
 
-	// Complete completes the uploads of a committed entry's files, in any order; one that is gone must have become its object.
-	// Outcome: Completed, or Failed where a file is neither an upload nor an object.
+	// Complete completes the uploads of a committed entry's files, in any order. One that is gone has become its object already, or
+	// else the file is made again from Kafka: the records of its window in its offset range, under the entry's rules (I6). Outcome: Completed.
 	Complete struct{ Entry *commitlog.Entry }
 
-	// Put writes an entry into its slot by conditional create, once. Outcome: Put's result as PutDone; no answer counts as unresolved.
+	// Put writes an entry into its slot by conditional create, once. Outcome: PutDone; no answer counts as unresolved.
 	Put struct{ Entry *commitlog.Entry }
 
 	// ReadSlot reads the slot of an entry whose write is unresolved. Outcome: SlotRead.
@@ -32,6 +32,7 @@ type (
 		Generation  int
 		From, Until record.Offset
 		Table       *schema.Table
+		TopicID     string // the topic that the offsets belong to
 	}
 
 	// StopReading ends fetching; Rows that are under way are still delivered, and given back by Release.
@@ -72,9 +73,9 @@ type (
 	// Announce tells the others of an entry that is committed and whose files are complete.
 	Announce struct{ Entry *commitlog.Entry }
 
-	// Stop ends the partition's life. Err is nil after a drain.
+	// Stop ends the partition's life.
 	Stop struct {
-		Err  error
+		Err  error // nil after a drain that nothing forced
 		Seen commitlog.Epoch // the newest epoch in the log; a master whose epoch is not above it raises its own
 	}
 )

@@ -28,22 +28,26 @@ type (
 		Default  record.Offset
 	}
 
-	// Completed is the outcome of Complete.
+	// Completed is the outcome of Complete. Lost are the files that are gone and that Kafka no longer has the records for.
 	Completed struct {
 		Now   record.Micros
 		Entry *commitlog.Entry
+		Lost  []commitlog.Loss
 	}
 
-	// PutDone is the outcome of Put. Written means that the store said so; else the outcome is unresolved.
+	// PutDone is the outcome of Put. Written means that the store said so; else the outcome is unresolved. Low is the first slot
+	// that counts, looked up after the write.
 	PutDone struct {
 		Entry   *commitlog.Entry
 		Written bool
+		Low     commitlog.Slot
 	}
 
-	// SlotRead is the outcome of ReadSlot; Found is nil if the slot is free.
+	// SlotRead is the outcome of ReadSlot; Found is nil if the slot is free. Low was looked up afterwards.
 	SlotRead struct {
 		Entry *commitlog.Entry
 		Found *commitlog.Entry
+		Low   commitlog.Slot
 	}
 
 	// Rows is what one fetch brought, decoded. An empty Batch says how far the partition has been read.
@@ -69,6 +73,9 @@ type (
 	// UploadLost says that a file's upload is gone before it was committed.
 	UploadLost struct{ File FileID }
 
+	// OutOfRange says that Kafka no longer has the offset to be read next, or does not have it any more.
+	OutOfRange struct{ Generation int }
+
 	// Tick is the time going by: about every second, or more often.
 	Tick struct{ Now record.Micros }
 
@@ -80,10 +87,11 @@ type (
 		Reason commitlog.Reason
 	}
 
-	// Drain ends the partition's life after everything that was read is committed.
+	// Drain ends the partition's life after everything that was read is committed. Err is why, where that is a fault that needs a person.
 	Drain struct {
 		Now    record.Micros
 		Reason commitlog.Reason
+		Err    error
 	}
 
 	// Failed says that an effect failed for a reason that does not pass. The partition stops, loudly, and alone.
@@ -98,6 +106,7 @@ func (SlotRead) input()   {}
 func (Rows) input()       {}
 func (Closed) input()     {}
 func (UploadLost) input() {}
+func (OutOfRange) input() {}
 func (Tick) input()       {}
 func (Advance) input()    {}
 func (Drain) input()      {}

@@ -29,6 +29,7 @@ type Config struct {
 	Limits      window.Limits
 	IdleTimeout time.Duration
 	SealAfter   time.Duration
+	AllowLoss   bool // go on where Kafka has lost records, and write the loss down, instead of stopping
 }
 
 // phase says how far the partition's life has come.
@@ -73,11 +74,13 @@ type Partition struct {
 	readThrough record.Offset           // of the newest entry, committed or in preparation
 	flushed     []commitlog.WindowState // likewise
 	counted     commitlog.Counters      // since that entry
+	lost        []commitlog.Loss        // likewise
 	open        []*file
 	files       FileID
 	eventMax    record.Micros
 
-	drain commitlog.Reason // why the partition is to end, once it is
+	drain    commitlog.Reason // why the partition is to end, once it is
+	drainErr error            // if that is a fault
 }
 
 // file is one open Parquet file: of a window, or of an hour of dead letters.
@@ -138,6 +141,8 @@ func (p *Partition) Step(in Input) []Effect {
 		return p.onClosed(in)
 	case UploadLost:
 		return p.onUploadLost(in)
+	case OutOfRange:
+		return p.onOutOfRange(in)
 	case Tick:
 		return p.flushIfDue(in.Now, nil)
 	case Advance:

@@ -146,7 +146,7 @@ func (p *Partition) fileFor(o record.Offset, event record.Micros, isNew bool, no
 func (p *Partition) openFile(f *file, t *schema.Table) Effect {
 	p.files++
 	f.id = p.files
-	f.key = commitlog.FileKey(p.cfg.Prefix, t.Name, p.cfg.Log.TopicPartition, p.cfg.Owner, p.claim, f.window, f.from)
+	f.key = p.cfg.Log.FileKey(p.cfg.Prefix, t.Name, p.cfg.Owner.Epoch, p.claim, f.window, f.from)
 	p.open = append(p.open, f)
 	return Open{File: f.id, Table: t, Key: f.key}
 }

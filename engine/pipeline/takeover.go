@@ -27,6 +27,17 @@ func (e *DataLostError) Error() string {
 	}
 }
 
+// A FilesLostError says that committed files are gone, and that Kafka no longer has the records to make them again.
+type FilesLostError struct {
+	Lost []commitlog.Loss
+}
+
+func (e *FilesLostError) Error() string {
+	l := e.Lost[0]
+	return fmt.Sprintf("%d committed files are gone from the store, and Kafka no longer has their records; the first is %s with %d rows of the offsets from %d to %d",
+		len(e.Lost), l.Key, l.Rows, l.From, l.To-1)
+}
+
 // restart begins the takeover: at the start of the life, and whenever a write turned out to be lost to another entry.
 func (p *Partition) restart(effects []Effect) []Effect {
 	if p.phase == reading {
@@ -37,7 +48,7 @@ func (p *Partition) restart(effects []Effect) []Effect {
 	p.attempt++
 	p.generation++
 	if p.drain != "" { // what was read is lost to this life; the next owner reads it again
-		return append(effects, p.stop(nil)...)
+		return append(effects, p.stop(p.drainErr)...)
 	}
 	return append(effects, FindLast{p.attempt})
 }
@@ -50,24 +61,25 @@ func (p *Partition) onFound(in Found) []Effect {
 	}
 	p.found, p.end = &in, in.End
 	if in.Last == nil {
-		return p.writeClaim(in.Now)
+		return p.writeClaim(in.Now, nil)
 	}
-	if _, err := commitlog.NextClaim(in.Last, p.ground(in.Now)); err != nil {
+	if _, err := commitlog.NextClaim(in.Last, p.ground(in.Now, nil)); err != nil {
 		return p.stop(err)
 	}
-	if err := lost(in); err != nil {
+	if err := p.lostBy(in); err != nil {
 		return p.stop(err)
 	}
 	if len(in.Last.Files) == 0 {
-		return p.writeClaim(in.Now)
+		return p.writeClaim(in.Now, nil)
 	}
 	return []Effect{Complete{in.Last}}
 }
 
-// lost reports whether Kafka still has what the log wants to read next, and has not exchanged what was read.
-func lost(in Found) error {
+// lostBy reports whether Kafka still has what the log wants to read next, and has not exchanged what was read. Records that are gone may
+// be allowed to be; offsets that come again with other records never, for a committed offset names one record.
+func (p *Partition) lostBy(in Found) error {
 	r := in.Last.Resume
-	if r < in.Start || r > in.End {
+	if r > in.End || r < in.Start && !p.cfg.AllowLoss {
 		return &DataLostError{Resume: r, Start: in.Start, End: in.End, EpochEnd: -1}
 	}
 	if in.EpochEnd >= 0 && in.EpochEnd < r {
@@ -76,10 +88,10 @@ func lost(in Found) error {
 	return nil
 }
 
-func (p *Partition) ground(now record.Micros) commitlog.Ground {
+func (p *Partition) ground(now record.Micros, lost []commitlog.Loss) commitlog.Ground {
 	return commitlog.Ground{
 		Owner: p.cfg.Owner, ID: p.nextID(), Now: now, TopicID: p.found.TopicID,
-		Fingerprint: p.cfg.Table.Fingerprint(), Start: p.found.Default,
+		Fingerprint: p.cfg.Table.Fingerprint(), Start: p.found.Default, Kept: p.found.Start, Lost: lost,
 	}
 }
 
@@ -89,8 +101,8 @@ func (p *Partition) nextID() string {
 	return fmt.Sprintf("%s-%d", p.cfg.Life, p.ids)
 }
 
-func (p *Partition) writeClaim(now record.Micros) []Effect {
-	claim, err := commitlog.NextClaim(p.found.Last, p.ground(now))
+func (p *Partition) writeClaim(now record.Micros, lost []commitlog.Loss) []Effect {
+	claim, err := commitlog.NextClaim(p.found.Last, p.ground(now, lost))
 	if err != nil {
 		return p.stop(err)
 	}
@@ -105,7 +117,7 @@ func (p *Partition) begin(claim *commitlog.Entry) []Effect {
 	p.judged, p.floor, p.readThrough = claim.Watermark, claim.Watermark, claim.ReadThrough
 	p.eventMax = claim.EventMax
 	p.flushed = append([]commitlog.WindowState(nil), claim.Windows...)
-	p.counted = commitlog.Counters{}
+	p.counted, p.lost = commitlog.Counters{}, nil
 	p.table, p.until = p.cfg.Table, 0
 	if claim.Fingerprint != p.cfg.Table.Fingerprint() {
 		p.table, p.until = p.found.Table, claim.ReadThrough
@@ -113,7 +125,7 @@ func (p *Partition) begin(claim *commitlog.Entry) []Effect {
 	p.watermark = window.NewWatermark(claim.Watermark, p.table.Lateness, p.table.MaxFuture)
 	p.found = nil
 	if p.drain != "" {
-		return p.stop(nil)
+		return p.stop(p.drainErr)
 	}
 	return []Effect{Announce{claim}, p.read()}
 }
@@ -121,5 +133,5 @@ func (p *Partition) begin(claim *commitlog.Entry) []Effect {
 // read starts a new generation of reading at the position.
 func (p *Partition) read() Effect {
 	p.generation++
-	return Read{Generation: p.generation, From: p.position, Until: p.until, Table: p.table}
+	return Read{Generation: p.generation, From: p.position, Until: p.until, Table: p.table, TopicID: p.last.TopicID}
 }
