@@ -7,12 +7,13 @@ SHELL := bash
 GO ?= go
 FUZZTIME ?= 30s
 BENCH ?= .
+SCHEDULES ?= 4000
 ARGS ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Build, and run the main job to its end (ARGS="--vehicles 20" adds flags)
@@ -50,6 +51,15 @@ generate: ## Write generated code and docs/configuration.md anew
 bench: compiler ## Run the benchmarks (BENCH=regexp chooses)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 \
 		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+
+# Without -race, which would cost nine schedules of ten.
+.PHONY: simulate
+simulate: ## Put the commit protocol through random schedules (SCHEDULES=4000 in each of three worlds)
+	$(GO) test -count=1 -timeout 0 -run TestEveryRecordIsCommittedOnceWhateverHappens ./engine/pipeline -rapid.checks=$(SCHEDULES)
+
+.PHONY: simulate-long
+simulate-long: ## The same for hours
+	$(MAKE) simulate SCHEDULES=2000000
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for a time (FUZZTIME=30s)

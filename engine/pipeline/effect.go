@@ -75,7 +75,7 @@ type (
 
 	// Stop ends the partition's life.
 	Stop struct {
-		Err  error // nil after a drain that nothing forced
+		Err  error           // nil after a drain that nothing forced
 		Seen commitlog.Epoch // the newest epoch in the log; a master whose epoch is not above it raises its own
 	}
 )
