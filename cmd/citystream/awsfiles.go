@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
@@ -12,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"citystream/config"
 )
 
 // keys are the credentials of a data directory's own services.
@@ -50,8 +53,14 @@ func readKeys(name string) (keys, error) {
 	return k, nil
 }
 
-// writeAWSConfig tells AWS clients where the services of this run are.
+// writeAWSConfig tells AWS clients where the services are. An empty endpoint stays as the file has it: another process serves that.
 func (d *dataDir) writeAWSConfig(region, aws, s3 string) error {
+	before, err := readINI(d.awsConfig())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read %s: %w", d.awsConfig(), err)
+	}
+	aws = cmp.Or(aws, before["default/endpoint_url"], "http://"+config.Default().Embedded.AWS)
+	s3 = cmp.Or(s3, before["services citystream/s3/endpoint_url"], "http://"+config.Default().Embedded.Store)
 	return writePrivate(d.awsConfig(), fmt.Sprintf(`[default]
 region = %s
 endpoint_url = %s
@@ -86,19 +95,25 @@ func writePrivate(name, text string) error {
 	return nil
 }
 
-// readINI reads the plain settings of an AWS file as section/key; nested settings are left out.
+// readINI reads the settings of an AWS file as section/key, or section/key/nested.
 func readINI(name string) (map[string]string, error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	values, section := map[string]string{}, ""
+	values, section, parent := map[string]string{}, "", ""
 	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
 		line := lines.Text()
 		if strings.HasPrefix(line, "[") {
 			section = strings.Trim(line, "[]")
-		} else if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, " ") {
-			values[section+"/"+strings.TrimSpace(key)] = strings.TrimSpace(value)
+		} else if key, value, ok := strings.Cut(line, "="); ok {
+			key = section + "/" + strings.TrimSpace(key)
+			if strings.HasPrefix(line, " ") {
+				key = parent + "/" + strings.TrimPrefix(key, section+"/")
+			} else {
+				parent = key
+			}
+			values[key] = strings.TrimSpace(value)
 		}
 	}
 	return values, nil

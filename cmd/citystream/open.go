@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ type outside struct{ kafka, s3, aws bool }
 // run is everything that is up: embedded services, clients and the cluster. What was opened is closed in the opposite order.
 type run struct {
 	cfg       *config.Config
+	outside   outside
 	log       *slog.Logger
 	data      *dataDir
 	keys      keys
@@ -56,7 +58,7 @@ type run struct {
 
 // open brings everything up.
 func open(ctx context.Context, cfg *config.Config, out outside, log *slog.Logger) (r *run, err error) {
-	r = &run{cfg: cfg, log: log, died: make(chan error, 1)}
+	r = &run{cfg: cfg, outside: out, log: log, died: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -126,12 +128,10 @@ func (r *run) openStore(ctx context.Context, out outside) error {
 	return err
 }
 
-func (r *run) region() string {
-	if r.cfg.AWS.Region != "" {
-		return r.cfg.AWS.Region
-	}
-	return "us-east-1"
-}
+// usualRegion is named where nothing else is: an endpoint of one's own takes any.
+const usualRegion = "us-east-1"
+
+func (r *run) region() string { return cmp.Or(r.cfg.AWS.Region, usualRegion) }
 
 func (r *run) openBroker(ctx context.Context, out outside) error {
 	brokers := r.cfg.Kafka.Brokers
@@ -173,13 +173,22 @@ func joined(brokers []string) string {
 	return text
 }
 
+// outsideAWS is for AWS clients of the configured endpoint, with the credentials of the usual chain.
+func outsideAWS(ctx context.Context, c *config.Config) (aws.Config, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(cmp.Or(c.AWS.Region, usualRegion)))
+	if err != nil {
+		return cfg, fmt.Errorf("AWS settings: %w", err)
+	}
+	cfg.BaseEndpoint = aws.String(c.AWS.Endpoint)
+	return cfg, nil
+}
+
 func (r *run) openSQL(ctx context.Context, out outside) error {
 	if out.aws {
-		cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(r.region()))
+		cfg, err := outsideAWS(ctx, r.cfg)
 		if err != nil {
-			return fmt.Errorf("AWS settings: %w", err)
+			return err
 		}
-		cfg.BaseEndpoint = aws.String(r.cfg.AWS.Endpoint)
 		r.endpoints.AWS = r.cfg.AWS.Endpoint
 		r.sql(cfg)
 		return nil

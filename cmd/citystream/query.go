@@ -28,7 +28,7 @@ func queryCommand() *cobra.Command {
 			if write == nil {
 				return usageError{fmt.Errorf("--output %s: table, csv or json", output)}
 			}
-			cfg, err := settingsOf(c, nil, map[string]string{"data": "embedded.data"})
+			cfg, err := settingsOf(c, nil, map[string]string{"data": "embedded.data", "aws": "aws.endpoint"})
 			if err != nil {
 				return err
 			}
@@ -40,13 +40,21 @@ func queryCommand() *cobra.Command {
 		},
 	}
 	c.Flags().String("data", "./data", "data `DIR`")
+	c.Flags().String("aws", "", "`URL` of an Athena elsewhere, with the credentials of the usual chain")
 	c.Flags().StringVar(&output, "output", "table", "table, csv or json")
 	configFlag(c)
 	return c
 }
 
-// runQuery asks the endpoint of the process that holds the data directory, or one that lives for this statement only.
+// runQuery asks the configured endpoint, else that of the process that holds the data directory, or one that lives for this statement only.
 func runQuery(ctx context.Context, cfg *config.Config, sql string) (*port.Result, error) {
+	if cfg.AWS.Endpoint != "" {
+		outside, err := outsideAWS(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		return queryOf(outside, cfg).Run(ctx, cfg.AWS.Database, sql)
+	}
 	path := cfg.Embedded.Data
 	if inUse(path) {
 		d := &dataDir{path: path}
@@ -70,7 +78,7 @@ func runQuery(ctx context.Context, cfg *config.Config, sql string) (*port.Result
 	if err != nil {
 		return nil, err
 	}
-	result, err := queryOf(clientConfig("http://"+server.Addr(), "us-east-1", k), cfg).Run(ctx, cfg.AWS.Database, sql)
+	result, err := queryOf(clientConfig("http://"+server.Addr(), usualRegion, k), cfg).Run(ctx, cfg.AWS.Database, sql)
 	return result, errors.Join(err, server.Close())
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -17,7 +19,7 @@ func brokerCommand() *cobra.Command {
 		Use: "broker", Short: "The embedded Kafka broker alone", Args: cobra.NoArgs,
 		Example: "  citystream broker --data ./data --listen 127.0.0.1:9092",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return alone(c, "embedded.broker", func(ctx context.Context, d *dataDir, cfg *config.Config) error {
+			return alone(c, "broker", func(ctx context.Context, d *dataDir, cfg *config.Config) error {
 				b, err := broker.Open(broker.Options{
 					Dir: d.join("broker"), Listen: cfg.Embedded.Broker, Partitions: cfg.Embedded.Partitions, Logger: newLog(cfg),
 				})
@@ -42,7 +44,7 @@ func storeCommand() *cobra.Command {
 			if child {
 				return serveChild(c)
 			}
-			return alone(c, "embedded.store", func(ctx context.Context, d *dataDir, cfg *config.Config) error {
+			return alone(c, "store", func(ctx context.Context, d *dataDir, cfg *config.Config) error {
 				k, err := d.ensureKeys()
 				if err != nil {
 					return err
@@ -51,6 +53,9 @@ func storeCommand() *cobra.Command {
 					Dir: d.join("store"), Listen: cfg.Embedded.Store, AccessKey: k.access, SecretKey: k.secret,
 					Buckets: []string{cfg.Store.Bucket}, Logger: newLog(cfg),
 					Ready: func(addr string) {
+						if err := d.writeAWSConfig(cmp.Or(cfg.AWS.Region, usualRegion), "", "http://"+addr); err != nil {
+							newLog(cfg).Warn("AWS clients are not told of this endpoint", "error", err)
+						}
 						fmt.Fprintf(c.OutOrStdout(), "S3 at http://%s, keys in %s\n", addr, d.awsCredentials())
 					},
 				})
@@ -80,10 +85,13 @@ func awsCommand() *cobra.Command {
 		Use: "aws", Short: "The embedded Glue and Athena alone, on the files of a data directory", Args: cobra.NoArgs,
 		Example: "  citystream aws --data ./data --listen 127.0.0.1:4566",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return alone(c, "embedded.aws", func(ctx context.Context, d *dataDir, cfg *config.Config) error {
+			return alone(c, "aws", func(ctx context.Context, d *dataDir, cfg *config.Config) error {
 				server, _, err := openAWS(d, cfg)
 				if err != nil {
 					return err
+				}
+				if err := d.writeAWSConfig(cmp.Or(cfg.AWS.Region, usualRegion), "http://"+server.Addr(), ""); err != nil {
+					return errors.Join(err, server.Close())
 				}
 				fmt.Fprintf(c.OutOrStdout(), "Glue and Athena at http://%s, keys in %s\n", server.Addr(), d.awsCredentials())
 				<-ctx.Done()
@@ -117,13 +125,13 @@ func serviceFlags(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// alone runs one service on a data directory that it holds.
-func alone(c *cobra.Command, address string, run func(context.Context, *dataDir, *config.Config) error) error {
-	cfg, err := settingsOf(c, nil, map[string]string{"data": "embedded.data", "listen": address})
+// alone runs one service on its part of a data directory.
+func alone(c *cobra.Command, service string, run func(context.Context, *dataDir, *config.Config) error) error {
+	cfg, err := settingsOf(c, nil, map[string]string{"data": "embedded.data", "listen": "embedded." + service})
 	if err != nil {
 		return err
 	}
-	d, err := openDataDir(cfg.Embedded.Data)
+	d, err := openService(cfg.Embedded.Data, service)
 	if err != nil {
 		return err
 	}

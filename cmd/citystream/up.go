@@ -45,9 +45,10 @@ Exit code 0: every acknowledged record is accounted for. 1: not, or an error. 2:
 			if err != nil {
 				return err
 			}
-			given := func(flag string) bool { return c.Flags().Changed(flag) }
 			u := &up{stay: stay, json: output == "json", out: c.OutOrStdout(), started: time.Now()}
-			return u.do(c.Context(), cfg, outside{kafka: given("kafka"), s3: given("s3"), aws: given("aws")})
+			return u.do(c.Context(), cfg, outside{
+				kafka: c.Flags().Changed("kafka"), s3: cfg.Store.Endpoint != "", aws: cfg.AWS.Endpoint != "", // the brokers have a default
+			})
 		},
 	}
 	f := c.Flags()
@@ -163,9 +164,10 @@ func (u *up) show(ctx context.Context, tables []tableSummary, failed []string) e
 		u.say("\n")
 		s.writeTable(u.out)
 		u.say("\n%s in %.1f s. Files: %s\n", map[bool]string{true: "complete", false: "NOT complete"}[s.Complete], s.Seconds, u.where())
-		u.say("Try next:\n  citystream query --data %s \"SELECT type, count(*) FROM emergency_data GROUP BY type\"\n", u.data.path)
-		u.say("  AWS_CONFIG_FILE=%s AWS_SHARED_CREDENTIALS_FILE=%s aws s3 ls s3://%s/\n", u.data.awsConfig(), u.data.awsCredentials(), u.cfg.Store.Bucket)
-		u.say("  citystream up --data %s --stay\n", u.data.path)
+		u.say("Try next:\n")
+		for _, command := range u.next() {
+			u.say("  %s\n", command)
+		}
 	}
 	for _, f := range failed {
 		fmt.Fprintln(os.Stderr, "stopped:", f)
@@ -174,6 +176,32 @@ func (u *up) show(ctx context.Context, tables []tableSummary, failed []string) e
 		return errors.Join(errors.New("not every acknowledged record is committed and registered"), u.fleet.err())
 	}
 	return nil
+}
+
+// next returns three commands to try now, as they have to be typed for this run's services.
+func (u *up) next() []string {
+	const sql = `"SELECT type, count(*) FROM emergency_data GROUP BY type"`
+	query := fmt.Sprintf("citystream query --data %s %s", u.data.path, sql)
+	list := fmt.Sprintf("AWS_CONFIG_FILE=%s AWS_SHARED_CREDENTIALS_FILE=%s aws s3 ls s3://%s/", u.data.awsConfig(), u.data.awsCredentials(), u.cfg.Store.Bucket)
+	if u.outside.aws {
+		query = fmt.Sprintf("citystream query --aws %s %s", u.cfg.AWS.Endpoint, sql)
+	}
+	if u.outside.s3 {
+		list = fmt.Sprintf("aws --endpoint-url %s s3 ls s3://%s/", u.cfg.Store.Endpoint, u.cfg.Store.Bucket)
+	}
+	if u.stay {
+		return []string{query, list, "citystream simulate --kafka " + u.endpoints.Kafka + " --vehicles 50 --seed 2"}
+	}
+	again := "citystream up --data " + u.data.path + " --stay"
+	for _, f := range []struct {
+		is          bool
+		flag, value string
+	}{{u.outside.kafka, "kafka", u.endpoints.Kafka}, {u.outside.s3, "s3", u.cfg.Store.Endpoint}, {u.outside.aws, "aws", u.cfg.AWS.Endpoint}} {
+		if f.is {
+			again += " --" + f.flag + " " + f.value
+		}
+	}
+	return []string{query, list, again}
 }
 
 func (u *up) where() string {
