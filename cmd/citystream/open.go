@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -101,7 +103,7 @@ func listening[S any](r *run, address, usual string, taken error, open func(stri
 }
 
 func (r *run) openStore(ctx context.Context, out outside) error {
-	o := s3.Options{Bucket: r.cfg.Store.Bucket, Endpoint: r.cfg.Store.Endpoint, Region: r.region()}
+	o := s3.Options{Bucket: r.cfg.Store.Bucket, Endpoint: r.cfg.Store.Endpoint, Region: cmp.Or(r.cfg.Store.Region, regionIn(r.cfg.Store.Endpoint), regionOf(r.cfg))}
 	if !out.s3 {
 		child, err := listening(r, r.cfg.Embedded.Store, config.Default().Embedded.Store, store.ErrAddressInUse, func(listen string) (*store.Child, error) {
 			return store.Start(ctx, store.ChildOptions{
@@ -131,7 +133,9 @@ func (r *run) openStore(ctx context.Context, out outside) error {
 // usualRegion is named where nothing else is: an endpoint of one's own takes any.
 const usualRegion = "us-east-1"
 
-func (r *run) region() string { return cmp.Or(r.cfg.AWS.Region, usualRegion) }
+func regionOf(c *config.Config) string {
+	return cmp.Or(c.AWS.Region, regionIn(c.AWS.Endpoint), usualRegion)
+}
 
 func (r *run) openBroker(ctx context.Context, out outside) error {
 	brokers := r.cfg.Kafka.Brokers
@@ -175,12 +179,27 @@ func joined(brokers []string) string {
 
 // outsideAWS is for AWS clients of the configured endpoint, with the credentials of the usual chain.
 func outsideAWS(ctx context.Context, c *config.Config) (aws.Config, error) {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(cmp.Or(c.AWS.Region, usualRegion)))
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(regionOf(c)))
 	if err != nil {
 		return cfg, fmt.Errorf("AWS settings: %w", err)
 	}
-	cfg.BaseEndpoint = aws.String(c.AWS.Endpoint)
+	if regionIn(c.AWS.Endpoint) == "" {
+		cfg.BaseEndpoint = aws.String(c.AWS.Endpoint) // one address for Glue and Athena; AWS has one each, which the SDK knows
+	}
 	return cfg, nil
+}
+
+// regionIn returns the region that an address of AWS itself names, as https://athena.eu-west-1.amazonaws.com does; else nothing.
+func regionIn(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	labels := strings.Split(u.Hostname(), ".")
+	if n := len(labels); n >= 4 && labels[n-2] == "amazonaws" && labels[n-1] == "com" {
+		return labels[n-3]
+	}
+	return ""
 }
 
 func (r *run) openSQL(ctx context.Context, out outside) error {
@@ -213,8 +232,8 @@ func (r *run) openSQL(ctx context.Context, out outside) error {
 	}
 	r.closers = append(r.closers, server.Close)
 	r.endpoints.AWS = "http://" + server.Addr()
-	r.sql(clientConfig(r.endpoints.AWS, r.region(), r.keys))
-	return r.data.writeAWSConfig(r.region(), r.endpoints.AWS, r.endpoints.S3)
+	r.sql(clientConfig(r.endpoints.AWS, regionOf(r.cfg), r.keys))
+	return r.data.writeAWSConfig(regionOf(r.cfg), r.endpoints.AWS, r.endpoints.S3)
 }
 
 // clientConfig is for AWS clients of an embedded endpoint.

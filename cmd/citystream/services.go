@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +52,7 @@ func storeCommand() *cobra.Command {
 					Dir: d.join("store"), Listen: cfg.Embedded.Store, AccessKey: k.access, SecretKey: k.secret,
 					Buckets: []string{cfg.Store.Bucket}, Logger: newLog(cfg),
 					Ready: func(addr string) {
-						if err := d.writeAWSConfig(cmp.Or(cfg.AWS.Region, usualRegion), "", "http://"+addr); err != nil {
+						if err := d.writeAWSConfig(regionOf(cfg), "", "http://"+addr); err != nil {
 							newLog(cfg).Warn("AWS clients are not told of this endpoint", "error", err)
 						}
 						fmt.Fprintf(c.OutOrStdout(), "S3 at http://%s, keys in %s\n", addr, d.awsCredentials())
@@ -90,7 +89,7 @@ func awsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := d.writeAWSConfig(cmp.Or(cfg.AWS.Region, usualRegion), "http://"+server.Addr(), ""); err != nil {
+				if err := d.writeAWSConfig(regionOf(cfg), "http://"+server.Addr(), ""); err != nil {
 					return errors.Join(err, server.Close())
 				}
 				fmt.Fprintf(c.OutOrStdout(), "Glue and Athena at http://%s, keys in %s\n", server.Addr(), d.awsCredentials())
