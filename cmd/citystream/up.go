@@ -89,7 +89,7 @@ func (u *up) do(ctx context.Context, cfg *config.Config, out outside) (err error
 			return err
 		}
 	}
-	u.bar = newProgress(os.Stderr)
+	u.bar = newProgress(os.Stderr, "committed", "records")
 	tables, failed, err := u.untilDone(ctx)
 	u.bar.end()
 	if err != nil && ctx.Err() == nil {

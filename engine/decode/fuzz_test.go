@@ -10,6 +10,7 @@ import (
 	"citystream/engine/columns"
 	"citystream/engine/decode"
 	"citystream/engine/schema"
+	"citystream/engine/verify"
 )
 
 const good = `{"id":"a","at":"2026-11-22T06:40:00.123456","p":[51.5,null,-0.12],"n":5,"f":true,"b":"aGk=","s":1.5,"q":{"u":7,"w":"x"}}`
@@ -48,7 +49,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(err)
 		}
 		first, size := rowOf(b, len(table.Columns), 0), b.SizeBytes()
-		want, ok := reference(table, value)
+		want, ok := verify.Reference(table, value)
 		err := d.Append(b, value)
 		if (err == nil) != ok {
 			t.Fatalf("%q: reference accepts: %v; got %v", value, ok, err)
@@ -102,7 +103,7 @@ func FuzzTimestamp(f *testing.F) {
 		}
 		for i, u := range units {
 			batches[i].Reset()
-			want, ok := referenceTimestamp(text, u)
+			want, ok := verify.ReferenceTimestamp(text, u)
 			err := decoders[i].Append(batches[i], []byte(`{"v":"`+text+`"}`))
 			if (err == nil) != ok {
 				t.Fatalf("%q in unit %d: reference accepts: %v; got %v", text, u, ok, err)

@@ -15,6 +15,7 @@ import (
 	"citystream/engine/columns"
 	"citystream/engine/decode"
 	"citystream/engine/schema"
+	"citystream/engine/verify"
 )
 
 // decodeOne decodes one record of a table to a row.
@@ -125,7 +126,7 @@ func TestEveryByteAtEveryPlaceOfATextIsReadAsEncodingJSONReadsIt(t *testing.T) {
 		for place := range 20 {
 			text := []byte(`{"v":"abcdefghijklmnopqrstuvwxy"}`)
 			text[6+place] = byte(c)
-			want, ok := reference(table, text)
+			want, ok := verify.Reference(table, text)
 			got, err := decodeOne(table, string(text))
 			if (err == nil) != ok || !cmp.Equal(got, want) {
 				t.Errorf("%q gave %v, %v; want %v, %v", text, got, err, want, ok)

@@ -1,4 +1,4 @@
-package decode_test
+package verify
 
 import (
 	"bytes"
@@ -16,9 +16,6 @@ import (
 	"citystream/engine/schema"
 )
 
-// The reference is a slow decoder over encoding/json that says what a row must be: the value of each column, nil for null, and false
-// for a record that must be refused. It shares no code with the package.
-
 // A seen is a JSON value as encoding/json reads it, with its raw text and where that ends.
 type seen struct {
 	value  any // nil, bool, json.Number, string, map[string]*seen, []*seen
@@ -26,7 +23,10 @@ type seen struct {
 	offset int64
 }
 
-func reference(t *schema.Table, value []byte) (row []any, ok bool) {
+// Reference says slowly, over encoding/json, what a record must be in its table: the value of each of the table's own columns (nil for
+// null; text and bytes as string, numbers, booleans and timestamps as int64, doubles as float64), and false for a record that must be
+// refused. It shares no code with package decode, whose tests hold that against it.
+func Reference(t *schema.Table, value []byte) (row []any, ok bool) {
 	if !json.Valid(value) {
 		return nil, false
 	}
@@ -157,7 +157,7 @@ func referenceValue(c schema.Column, v *seen) (any, bool) {
 		f, err := strconv.ParseFloat(literal, 64)
 		return f, err == nil
 	default:
-		return referenceTimestamp(literal, c.Unit)
+		return ReferenceTimestamp(literal, c.Unit)
 	}
 }
 
@@ -194,7 +194,8 @@ func referenceInteger(s string, low, high int64) (any, bool) {
 	return v, v >= low && v <= high
 }
 
-func referenceTimestamp(s string, unit schema.TimeUnit) (any, bool) {
+// ReferenceTimestamp reads a timestamp in any of the forms that a column of that unit takes, as microseconds since 1970 UTC.
+func ReferenceTimestamp(s string, unit schema.TimeUnit) (any, bool) {
 	micros, ok := referenceEpoch(s, unit)
 	if !ok {
 		micros, ok = referenceISO(s)

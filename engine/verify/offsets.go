@@ -1,0 +1,37 @@
+package verify
+
+import "citystream/engine/record"
+
+// offsets is a set of offsets: a bit each, in blocks that exist where an offset is.
+type offsets map[int64]*[offsetsBlock / 64]uint64
+
+const offsetsBlock = 1 << 16
+
+// add puts an offset in; it returns false if it was there.
+func (s offsets) add(o record.Offset) bool {
+	block := s[int64(o)/offsetsBlock]
+	if block == nil {
+		block = new([offsetsBlock / 64]uint64)
+		s[int64(o)/offsetsBlock] = block
+	}
+	i, bit := int64(o)%offsetsBlock/64, uint64(1)<<(uint64(o)%64)
+	if block[i]&bit != 0 {
+		return false
+	}
+	block[i] |= bit
+	return true
+}
+
+func (s offsets) has(o record.Offset) bool {
+	block := s[int64(o)/offsetsBlock]
+	return block != nil && block[int64(o)%offsetsBlock/64]&(1<<(uint64(o)%64)) != 0
+}
+
+// dropBelow forgets the blocks wholly below an offset.
+func (s offsets) dropBelow(o record.Offset) {
+	for block := range s {
+		if (block+1)*offsetsBlock <= int64(o) {
+			delete(s, block)
+		}
+	}
+}
