@@ -81,10 +81,14 @@ func (d *dataDir) take(file string, try func(*flock.Flock) (bool, error)) error 
 	return nil
 }
 
-// inUse reports whether a process holds the data directory, or a part of it.
-func inUse(path string) bool {
-	lock := flock.New(filepath.Join(path, "lock"), flock.SetFlag(os.O_RDONLY))
-	got, err := lock.TryLock()
+// inUse reports whether a process holds the data directory, or a service alone its part of it.
+func inUse(path, service string) bool {
+	return isLocked(filepath.Join(path, service+".lock"), (*flock.Flock).TryLock) || isLocked(filepath.Join(path, "lock"), (*flock.Flock).TryRLock)
+}
+
+func isLocked(name string, try func(*flock.Flock) (bool, error)) bool {
+	lock := flock.New(name, flock.SetFlag(os.O_RDONLY))
+	got, err := try(lock)
 	if err != nil {
 		return false
 	}

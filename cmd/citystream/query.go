@@ -56,7 +56,7 @@ func runQuery(ctx context.Context, cfg *config.Config, sql string) (*port.Result
 		return queryOf(outside, cfg).Run(ctx, cfg.AWS.Database, sql)
 	}
 	path := cfg.Embedded.Data
-	if inUse(path) {
+	if inUse(path, "aws") {
 		d := &dataDir{path: path}
 		endpoint, region, err := awsEndpoint(d.awsConfig())
 		if err != nil {
@@ -68,7 +68,7 @@ func runQuery(ctx context.Context, cfg *config.Config, sql string) (*port.Result
 		}
 		return queryOf(clientConfig(endpoint, region, k), cfg).Run(ctx, cfg.AWS.Database, sql)
 	}
-	d, err := openDataDir(path)
+	d, err := openService(path, "aws")
 	if err != nil {
 		return nil, err
 	}

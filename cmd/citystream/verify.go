@@ -116,7 +116,7 @@ func verifiedStore(ctx context.Context, cfg *config.Config) (*s3.Store, func() e
 		return nil, nothing, err
 	}
 	o.AccessKey, o.SecretKey = k.access, k.secret
-	if inUse(d.path) {
+	if inUse(d.path, "store") {
 		values, err := readINI(d.awsConfig())
 		if err != nil {
 			return nil, nothing, fmt.Errorf("the data directory is in use, but not by a store: %w", err)
@@ -125,7 +125,7 @@ func verifiedStore(ctx context.Context, cfg *config.Config) (*s3.Store, func() e
 		s, err := s3.Connect(ctx, o)
 		return s, nothing, err
 	}
-	if d, err = openDataDir(d.path); err != nil {
+	if d, err = openService(d.path, "store"); err != nil {
 		return nil, nothing, err
 	}
 	child, err := store.Start(ctx, store.ChildOptions{

@@ -82,7 +82,7 @@ func (v *verifier) log(ctx context.Context, l *logName) error {
 		}
 		c.account(e)
 		c.close(e)
-		if err := c.settle(ctx, slot <= proved); err != nil {
+		if err := c.settle(ctx, proved); err != nil {
 			return err
 		}
 		c.before = e
@@ -93,12 +93,12 @@ func (v *verifier) log(ctx context.Context, l *logName) error {
 }
 
 // settle ends the look at the entry before, whose files are complete now, or were given up by this entry.
-func (c *logCheck) settle(ctx context.Context, proved bool) error {
+func (c *logCheck) settle(ctx context.Context, proved int64) error {
 	b := c.before
 	if b == nil {
 		return nil
 	}
-	if proved {
+	if b.Slot <= proved || b.Slot == c.low && c.low > 0 { // of deleted slots' files nothing is known
 		c.topic.skip(b.Resume)
 	} else if err := c.topic.upTo(ctx, b); err != nil {
 		return err
