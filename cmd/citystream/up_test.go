@@ -114,6 +114,7 @@ func TestUpGoesOnAfterKillMinus9(t *testing.T) {
 	if got := count(t, dir, "vehicle_data"); got != "2000,2000,2000" {
 		t.Errorf("SQL sees %s", got)
 	}
+	expectProved(t, 10_000, "--data", dir, "--kafka", service(t, "broker", dir))
 }
 
 func TestASecondUpOnTheSameDataSaysWhoHoldsIt(t *testing.T) {

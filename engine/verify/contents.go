@@ -97,7 +97,13 @@ func (c *logCheck) contents(ctx context.Context, e *entry, f *file) error {
 	}
 	defer expected.close()
 	check := &rowCheck{logCheck: c, entry: e, file: f, expected: expected, last: -1}
-	err = readRows(ctx, c.Store, f.Key, o.SizeBytes, check)
+	bytes := &blocks{ctx: ctx, store: c.Store, key: f.Key, size: o.SizeBytes}
+	if !rebuilt(o, f) {
+		err = bytes.checkParts(f.Parts)
+	}
+	if err == nil {
+		err = readRows(ctx, bytes, check)
+	}
 	var wrong *contentError
 	if errors.As(err, &wrong) {
 		c.violated("I6", e.Slot, f, "%s", wrong.what)

@@ -62,6 +62,7 @@ type file struct {
 	Table    string        `json:"table"`
 	Key      string        `json:"key"`
 	Upload   string        `json:"upload"`
+	Parts    []part        `json:"parts"`
 	Rows     int64         `json:"rows"`
 	Bytes    int64         `json:"bytes"`
 	Window   record.Micros `json:"window"`
@@ -69,6 +70,12 @@ type file struct {
 	EventMax record.Micros `json:"event_max"`
 	From     record.Offset `json:"from"`
 	To       record.Offset `json:"to"`
+}
+
+// part is a stretch of a file as it was uploaded, with its checksum: Base64 of the big-endian CRC-32 (IEEE).
+type part struct {
+	CRC32 string `json:"crc32"`
+	Size  int64  `json:"size"`
 }
 
 type loss struct {

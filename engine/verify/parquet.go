@@ -8,7 +8,6 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"citystream/engine/port"
 	"citystream/engine/record"
 	"citystream/engine/schema"
 )
@@ -75,8 +74,7 @@ func (c *rowCheck) own() []schema.Column {
 const rowsAtOnce = 256
 
 // readRows reads a file from its footer to its last row.
-func readRows(ctx context.Context, store port.Store, key string, size int64, check *rowCheck) (err error) {
-	at := &blocks{ctx: ctx, store: store, key: key, size: size}
+func readRows(ctx context.Context, at *blocks, check *rowCheck) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // the library's, on bytes that are no Parquet
 			err = &contentError{fmt.Sprintf("it cannot be read: %v", r)}
@@ -85,7 +83,7 @@ func readRows(ctx context.Context, store port.Store, key string, size int64, che
 			err = at.err
 		}
 	}()
-	f, err := parquet.OpenFile(at, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	f, err := parquet.OpenFile(at, at.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return &contentError{fmt.Sprintf("it is no Parquet file: %v", err)}
 	}
@@ -154,61 +152,4 @@ func valueOf(v parquet.Value, t schema.Type) any {
 	default:
 		return v.Int64()
 	}
-}
-
-// blocks reads an object in blocks, and keeps the last few: columns lie apart, and are read beside each other.
-type blocks struct {
-	ctx   context.Context
-	store port.Store
-	key   string
-	size  int64
-	kept  map[int64][]byte
-	order []int64
-	err   error // of the store
-}
-
-const (
-	blockBytes = 1 << 20
-	blocksKept = 32
-)
-
-// ReadAt implements io.ReaderAt.
-func (b *blocks) ReadAt(p []byte, off int64) (int, error) {
-	n := 0
-	for n < len(p) && off < b.size {
-		block, err := b.block(off / blockBytes)
-		if err != nil {
-			return n, err
-		}
-		i := off % blockBytes
-		if i >= int64(len(block)) {
-			return n, io.ErrUnexpectedEOF
-		}
-		m := copy(p[n:], block[i:])
-		n, off = n+m, off+int64(m)
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (b *blocks) block(i int64) ([]byte, error) {
-	if body, ok := b.kept[i]; ok {
-		return body, nil
-	}
-	body, err := b.store.GetRange(b.ctx, b.key, i*blockBytes, min(blockBytes, b.size-i*blockBytes))
-	if err != nil {
-		b.err = err
-		return nil, err
-	}
-	if b.kept == nil {
-		b.kept = map[int64][]byte{}
-	}
-	if len(b.order) == blocksKept {
-		delete(b.kept, b.order[0])
-		b.order = b.order[1:]
-	}
-	b.kept[i], b.order = body, append(b.order, i)
-	return body, nil
 }
