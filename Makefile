@@ -61,6 +61,10 @@ simulate: ## Put the commit protocol through random schedules (SCHEDULES=4000 in
 simulate-long: ## The same for hours
 	$(MAKE) simulate SCHEDULES=2000000
 
+.PHONY: mutants
+mutants: ## Break the protocol on purpose in each way of mutants/, and check that tests turn red
+	mutants/run.sh
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for a time (FUZZTIME=30s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
