@@ -74,6 +74,8 @@ var layers = map[string]layer{
 	"engine/adapter/athena": {project: data, outside: []string{awsSDK}},
 	"engine/enginetest":     {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
 
+	"internal/apachekafka": {},
+
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
 	"cluster/reign":    {project: []string{"engine/commitlog", "engine/port"}},

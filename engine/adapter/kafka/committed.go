@@ -41,7 +41,7 @@ func committed(dst []record.Record, block *sarama.FetchResponseBlock, from recor
 		h.next = max(h.next, record.Offset(batch.LastOffset()+1))
 		h.epoch = batch.PartitionLeaderEpoch
 	}
-	if !h.partial {
+	if len(block.RecordsSet) == 0 && !h.partial { // sarama counts a batch that is cut off behind others as read, too
 		h.next = max(h.next, behindEmptyBatches(block))
 	}
 	return h, nil

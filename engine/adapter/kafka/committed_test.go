@@ -2,9 +2,11 @@ package kafka
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/IBM/sarama"
 
@@ -150,5 +152,18 @@ func TestTheReachOfBatchesWithoutRecordsIsKnown(t *testing.T) {
 	got, err := committed(nil, response.GetBlock("a", 0), 5)
 	if err != nil || got.next != 10 || len(got.records) != 0 {
 		t.Fatalf("%+v, %v; want position 10", got, err)
+	}
+}
+
+func TestABatchThatIsCutOffBehindOthersIsNotPassedOver(t *testing.T) {
+	t.Parallel()
+	// What sarama makes of a whole batch and a piece of the next one: the piece is dropped, and counted as read.
+	block := &sarama.FetchResponseBlock{RecordsSet: []*sarama.Records{batch(plain, -1, 0, 1, 0, 1)}}
+	behind := int64(5)
+	field := reflect.ValueOf(block).Elem().FieldByName("recordsNextOffset")
+	reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Set(reflect.ValueOf(&behind))
+	got, err := committed(nil, block, 0)
+	if err != nil || got.next != 2 {
+		t.Fatalf("%+v, %v; want position 2", got, err)
 	}
 }

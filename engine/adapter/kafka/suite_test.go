@@ -82,6 +82,21 @@ func (c cluster) createTopic(t testing.TB, name string, partitions int) {
 	if _, err := kafka.EnsureTopics(context.Background(), []string{c.addr}, []kafka.TopicSpec{{Name: name, Partitions: int32(partitions)}}); err != nil {
 		t.Fatal(err)
 	}
+	client := c.client(t)
+	defer client.Close()
+	request := kmsg.NewPtrMetadataRequest()
+	topic := kmsg.NewMetadataRequestTopic()
+	topic.Topic = kmsg.StringPtr(name)
+	request.Topics = append(request.Topics, topic)
+	for deadline := time.Now().Add(20 * time.Second); ; { // Kafka answers before every broker knows of it
+		response, err := request.RequestWith(context.Background(), client)
+		if err == nil && response.Topics[0].ErrorCode == 0 && len(response.Topics[0].Partitions) == partitions {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("topic %s is not there: %v, %v", name, err, response)
+		}
+	}
 }
 
 func (c cluster) deleteTopic(t testing.TB, name string) {
@@ -143,12 +158,41 @@ func (c cluster) transact(t testing.TB, tp record.TopicPartition, records ...rec
 	if err := client.ProduceSync(context.Background(), messages(tp, records)...).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
+	end := c.highWatermark(t, tp)
 	return func(commit bool) {
 		defer client.Close()
+		end = max(end, c.highWatermark(t, tp))
 		if err := client.EndTransaction(context.Background(), kgo.TransactionEndTry(commit)); err != nil {
 			t.Error(err)
 		}
+		for deadline := time.Now().Add(20 * time.Second); c.highWatermark(t, tp) <= end; { // Kafka answers before the marker is written
+			if time.Now().After(deadline) {
+				t.Fatalf("no marker behind offset %d", end)
+			}
+		}
 	}
+}
+
+// highWatermark returns the end of a partition, open transactions included.
+func (c cluster) highWatermark(t testing.TB, tp record.TopicPartition) int64 {
+	t.Helper()
+	client := c.client(t)
+	defer client.Close()
+	request := kmsg.NewPtrListOffsetsRequest()
+	topic := kmsg.NewListOffsetsRequestTopic()
+	topic.Topic = tp.Topic
+	partition := kmsg.NewListOffsetsRequestTopicPartition()
+	partition.Partition, partition.Timestamp = int32(tp.Partition), -1
+	topic.Partitions = append(topic.Partitions, partition)
+	request.ReplicaID, request.Topics = -1, append(request.Topics, topic)
+	response, err := request.RequestWith(context.Background(), client)
+	if err == nil {
+		err = kerr.ErrorForCode(response.Topics[0].Partitions[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.Topics[0].Partitions[0].Offset
 }
 
 func messages(tp record.TopicPartition, records []record.Record) []*kgo.Record {

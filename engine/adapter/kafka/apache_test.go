@@ -1,0 +1,73 @@
+//go:build kafka
+
+package kafka_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"citystream/engine/adapter/kafka"
+	"citystream/engine/enginetest"
+	"citystream/engine/record"
+	"citystream/internal/apachekafka"
+)
+
+func TestTheKafkaSourceIsASourceOfApacheKafka(t *testing.T) {
+	b := apachekafka.Start(t)
+	var alone sync.Mutex // the tests of the suite share the broker and name their topics alike
+	enginetest.SourceSuite(t, func(t *testing.T) enginetest.SourceHarness {
+		alone.Lock()
+		t.Cleanup(alone.Unlock)
+		c := cluster{b.Addr}
+		c.deleteAll(t)
+		return enginetest.SourceHarness{
+			Source:      source(t, kafka.Options{Brokers: []string{b.Addr}, MaxWait: 50 * time.Millisecond, MaxBytes: 64 << 10}),
+			CreateTopic: c.createTopic,
+			DeleteTopic: c.deleteTopic,
+			Append: func(t testing.TB, tp record.TopicPartition, records ...record.Record) {
+				c.append(t, "none", tp, records)
+			},
+			Gap: func(t testing.TB, tp record.TopicPartition) {
+				c.transact(t, tp, record.Record{Timestamp: 1, Value: []byte("aborted")})(false)
+			},
+			Truncate: c.truncate,
+			Codecs:   []string{"none", "gzip", "snappy", "lz4", "zstd"},
+			AppendWith: func(t testing.TB, codec string, tp record.TopicPartition, r ...record.Record) {
+				c.append(t, codec, tp, r)
+			},
+			Transact: c.transact,
+		}
+	})
+}
+
+// deleteAll leaves no topic but Kafka's own.
+func (c cluster) deleteAll(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		client := c.client(t)
+		r, err := kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), client)
+		client.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := 0
+		for _, topic := range r.Topics {
+			if name := *topic.Topic; !strings.HasPrefix(name, "__") {
+				left++
+				if topic.ErrorCode == 0 {
+					c.deleteTopic(t, name)
+				}
+			}
+		}
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d topics stay", left)
+		}
+	}
+}
