@@ -38,7 +38,7 @@ func (d *device) rebuild(e *commitlog.Entry, f commitlog.File) error {
 	file := d.newFile(f.Key, layout, rebuiltMetadata(f))
 	rows, err := d.copyRows(file, table, f, dead)
 	if err == nil && rows > f.Rows {
-		err = fmt.Errorf("Kafka has %d records of it, but %d were committed: the topic's records are not those that were read", rows, f.Rows)
+		err = fmt.Errorf("there are %d records of it in Kafka, but %d were committed: the topic's records are not those that were read", rows, f.Rows)
 	}
 	if err == nil && rows < f.Rows {
 		err = &goneError{fmt.Sprintf("it has %d of %d", rows, f.Rows)}

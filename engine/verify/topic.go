@@ -84,7 +84,6 @@ func judge(rules *rules, k record.Record) judged {
 // expected is what a file must have, row by row, by Kafka's records of its range. Nil expects nothing.
 type expected struct {
 	records
-	start record.Offset // Kafka's log begins here
 	queue []judged
 }
 
@@ -100,7 +99,7 @@ func (c *logCheck) expect(ctx context.Context, f *file) (*expected, error) {
 		c.violated("I3", -1, f, "Kafka's log ends at %d", end)
 		return nil, nil
 	}
-	e := &expected{start: start}
+	e := &expected{}
 	e.tp, e.position = c.tp, max(f.From, start)
 	e.reader = c.Source.Open(c.tp, e.position)
 	return e, nil
@@ -112,46 +111,57 @@ func (e *expected) close() {
 	}
 }
 
-// next returns the next record that belongs into the file, nil if there is none.
+// next returns the next record of the range, whatever file it belongs into, nil if there is none; drop takes it away.
 func (e *expected) next(ctx context.Context, c *rowCheck) (*judged, error) {
-	f := c.file
-	for {
-		for i := range e.queue {
-			j := &e.queue[i]
-			dead := f.Table == deadLetters
-			if dead && j.kind == isDead && c.rules.windowOf(f, j.time) == f.Window || !dead && j.kind == isRow && c.rules.windowOf(f, j.event) == f.Window {
-				e.queue = e.queue[i+1:]
-				return j, nil
-			}
-		}
+	if len(e.queue) == 0 {
 		var err error
-		if e.queue, err = e.fetch(ctx, f.To, func(k record.Record) judged { return judge(c.rules, k) }); err != nil || e.queue == nil {
+		if e.queue, err = e.fetch(ctx, c.file.To, func(k record.Record) judged { return judge(c.rules, k) }); err != nil || e.queue == nil {
 			return nil, err
 		}
 	}
+	return &e.queue[0], nil
 }
 
-// compare holds a row against the record that it must be.
+func (e *expected) drop() { e.queue = e.queue[1:] }
+
+// belongs reports whether a record is one of the file's.
+func (c *rowCheck) belongs(j *judged) bool {
+	if c.file.Table == deadLetters {
+		return j.kind == isDead && c.rules.windowOf(c.file, j.time) == c.file.Window
+	}
+	return j.kind == isRow && c.rules.windowOf(c.file, j.event) == c.file.Window
+}
+
+// compare holds a row against the record that it must be. A record that Kafka no longer has, after retention or compaction, proves nothing.
 func (e *expected) compare(ctx context.Context, c *rowCheck, r rowValues) error {
 	if e == nil {
 		return nil
 	}
-	if r.offset < e.start {
-		c.report.Gone++
-		return nil
+	for {
+		j, err := e.next(ctx, c)
+		switch {
+		case err != nil:
+			return err
+		case j == nil || j.offset > r.offset:
+			c.report.Gone++
+			return nil
+		case j.offset == r.offset:
+			c.sameAs(r, j)
+			e.drop()
+			return nil
+		case c.belongs(j):
+			c.wrong("I6", j.offset, "the record belongs into this file, and is not there")
+		}
+		e.drop()
 	}
-	j, err := e.next(ctx, c)
-	if err != nil {
-		return err
-	}
-	if j == nil {
-		c.wrong("I6", r.offset, "Kafka has no such record for this file")
-		return nil
-	}
+}
+
+// sameAs holds a row against the record at its offset.
+func (c *rowCheck) sameAs(r rowValues, j *judged) {
 	c.report.Compared++
-	if j.offset != r.offset {
-		c.wrong("I6", min(j.offset, r.offset), "the file goes on with the record at %d, Kafka with that at %d", r.offset, j.offset)
-		return nil
+	if !c.belongs(j) {
+		c.wrong("I6", r.offset, "the record at this offset does not belong into this file")
+		return
 	}
 	if j.time != r.time {
 		c.wrong("I6", r.offset, "its Kafka timestamp is %s, Kafka says %s", r.time.Time(), j.time.Time())
@@ -170,7 +180,6 @@ func (e *expected) compare(ctx context.Context, c *rowCheck, r rowValues) error 
 			c.wrong("I6", r.offset, "column %s is %s, the record says %s", column.Name, show(got, column), show(want, column))
 		}
 	}
-	return nil
 }
 
 // show returns a value in a length that can be read. Bytes of dead letters are not shown.
@@ -187,16 +196,17 @@ func show(v any, column schema.Column) string {
 
 // end checks that Kafka has no record more for the file.
 func (e *expected) end(ctx context.Context, c *rowCheck) error {
-	if e == nil {
-		return nil
-	}
-	for {
+	for e != nil {
 		j, err := e.next(ctx, c)
 		if err != nil || j == nil {
 			return err
 		}
-		c.wrong("I6", j.offset, "the record belongs into this file, and is not there")
+		if c.belongs(j) {
+			c.wrong("I6", j.offset, "the record belongs into this file, and is not there")
+		}
+		e.drop()
 	}
+	return nil
 }
 
 // topicPass reads a topic once, and looks for each record below the resume offset in what the files had. Nil passes nothing.
