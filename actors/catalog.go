@@ -30,6 +30,8 @@ type catalogActor struct {
 	cancel    context.CancelFunc
 	ticking   chan struct{}
 	status    *messages.CatalogStatus
+	asked     []*actor.PID  // who waits for a round that has not begun yet
+	answered  []*actor.PID  // who waits for the present one
 	wait      time.Duration // after a failure
 }
 
@@ -43,6 +45,12 @@ type registered struct {
 
 // again begins the next round after a failure.
 type again struct{}
+
+// registerAll asks for a look at all logs; registeredAll answers when everything that they have is registered.
+type (
+	registerAll   struct{}
+	registeredAll struct{}
+)
 
 // CatalogProps makes the catalog actor.
 func CatalogProps(node *Node) *actor.Props {
@@ -68,6 +76,9 @@ func (c *catalogActor) Receive(ctx actor.Context) {
 	case *messages.Committed:
 		c.dirty[fromLog(m.Log)] = true
 		c.run(ctx)
+	case registerAll:
+		c.all, c.asked = true, append(c.asked, ctx.Sender())
+		c.run(ctx)
 	case registered:
 		c.onRegistered(ctx, m)
 	case again:
@@ -86,6 +97,7 @@ func (c *catalogActor) run(ctx actor.Context) {
 	c.running = true
 	round, all := c.dirty, c.all
 	c.dirty, c.all = map[commitlog.Log]bool{}, false
+	c.answered, c.asked = append(c.answered, c.asked...), nil
 	self, root, registrar, life := ctx.Self(), ctx.ActorSystem().Root, c.registrar, c.ctx
 	go func() {
 		timed, cancel := context.WithTimeout(life, 5*time.Minute)
@@ -99,6 +111,10 @@ func (c *catalogActor) onRegistered(ctx actor.Context, m registered) {
 	c.status = m.status
 	if m.err == nil {
 		c.running, c.wait = false, 0
+		for _, pid := range c.answered {
+			ctx.Send(pid, registeredAll{})
+		}
+		c.answered = nil
 		c.run(ctx)
 		return
 	}

@@ -105,7 +105,8 @@ func (c *Cluster) ExpectEnd(idle time.Duration) {
 	c.system.Root.Send(c.master, &messages.EndOfStream{IdleMillis: idle.Milliseconds()})
 }
 
-// Drain lets all workers commit what they have read, and ends. It returns when nothing runs any more, or with ctx's error.
+// Drain lets all workers commit what they have read, lets the catalog register it, and ends. It returns when nothing runs any more, or
+// with ctx's error.
 func (c *Cluster) Drain(ctx context.Context) error {
 	patience := time.Hour
 	if deadline, ok := ctx.Deadline(); ok {
@@ -114,6 +115,11 @@ func (c *Cluster) Drain(ctx context.Context) error {
 	drained, err := ask[*messages.Drained](ctx, c.system, c.master, &messages.Drain{}, patience)
 	if err == nil && !drained.Clean {
 		err = errors.New("some partitions had stopped with an error")
+	}
+	if c.catalog != nil {
+		if _, late := c.system.Root.RequestFuture(c.catalog, registerAll{}, patience).Result(); late != nil {
+			err = errors.Join(err, fmt.Errorf("what is committed is not registered for SQL yet; the next run does that: %w", late))
+		}
 	}
 	c.Stop()
 	return err

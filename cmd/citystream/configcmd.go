@@ -9,7 +9,10 @@ import (
 )
 
 func configCommand() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Print, check or explain the configuration", Args: cobra.NoArgs}
+	c := &cobra.Command{
+		Use: "config", Short: "Print, check or explain the configuration", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
 	print := &cobra.Command{
 		Use: "print", Short: "Print the effective configuration as YAML", Args: cobra.NoArgs,
 		Example: "  citystream config print --config citystream.yaml",
@@ -45,7 +48,6 @@ func configCommand() *cobra.Command {
 		},
 	}
 	configFlag(print)
-	configFlag(check)
 	c.AddCommand(print, check, explain)
 	return c
 }

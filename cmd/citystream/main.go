@@ -62,6 +62,13 @@ func root() *cobra.Command {
 		Short:         "Carries records from Kafka topics to Parquet files on S3, exactly once, and makes them SQL tables",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("there is no command %q: see citystream --help", args[0])}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see citystream %s --help", err, c.Name())}

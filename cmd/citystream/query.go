@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -68,6 +71,9 @@ func runQuery(ctx context.Context, cfg *config.Config, sql string) (*port.Result
 		}
 		return queryOf(clientConfig(endpoint, region, k), cfg).Run(ctx, cfg.AWS.Database, sql)
 	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("there is no data directory: %w: choose one with --data DIR, or make it with citystream up", err)
+	}
 	d, err := openService(path, "aws")
 	if err != nil {
 		return nil, err
@@ -89,7 +95,12 @@ func cell(v *string) string {
 	return *v
 }
 
+// cellMax is how much of a value a terminal is shown.
+const cellMax = 40
+
 func writeResult(w io.Writer, r *port.Result) error {
+	out, isFile := w.(*os.File)
+	cut := isFile && isTerminal(out)
 	t := newTable(w)
 	var header table.Row
 	for _, c := range r.Columns {
@@ -100,8 +111,8 @@ func writeResult(w io.Writer, r *port.Result) error {
 		var cells table.Row
 		for _, v := range row {
 			text := []rune(cell(v))
-			if len(text) > 40 {
-				text = append(text[:39], '…')
+			if cut && len(text) > cellMax {
+				text = append(text[:cellMax-1], '…')
 			}
 			cells = append(cells, string(text))
 		}
@@ -133,17 +144,49 @@ func writeCSV(w io.Writer, r *port.Result) error {
 	return out.Error()
 }
 
-// writeJSON writes one object a row; values are text, NULL is null.
+// writeJSON writes an array with one object a row, a row on a line, columns in their order. Numbers and booleans are JSON's own, other
+// values text, NULL is null.
 func writeJSON(w io.Writer, r *port.Result) error {
-	out := json.NewEncoder(w)
-	for _, values := range r.Rows {
-		row := map[string]*string{}
-		for i, v := range values {
-			row[r.Columns[i].Name] = v
+	out := bufio.NewWriter(w)
+	out.WriteString("[")
+	for i, values := range r.Rows {
+		if i > 0 {
+			out.WriteString(",")
 		}
-		if err := out.Encode(row); err != nil {
-			return err
+		out.WriteString("\n{")
+		for j, v := range values {
+			if j > 0 {
+				out.WriteString(",")
+			}
+			out.Write(jsonText(r.Columns[j].Name))
+			out.WriteString(":")
+			out.Write(jsonValue(r.Columns[j].Type, v))
+		}
+		out.WriteString("}")
+	}
+	out.WriteString("\n]\n")
+	return out.Flush() // the first error of them all
+}
+
+// jsonValue returns a cell as JSON: what is no number in JSON's sense, as NaN, stays text.
+func jsonValue(columnType string, v *string) []byte {
+	if v == nil {
+		return []byte("null")
+	}
+	base, _, _ := strings.Cut(columnType, "(")
+	switch base {
+	case "tinyint", "smallint", "int", "integer", "bigint", "float", "real", "double", "decimal", "boolean":
+		if json.Valid([]byte(*v)) {
+			return []byte(*v)
 		}
 	}
-	return nil
+	return jsonText(*v)
+}
+
+func jsonText(s string) []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // text can always be written
+	}
+	return b
 }

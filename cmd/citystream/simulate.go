@@ -78,7 +78,7 @@ func simulate(c *cobra.Command) (err error) {
 
 // follow shows the drive until its end, or until it is interrupted.
 func follow(ctx context.Context, d *drives) error {
-	bar := newProgress(os.Stderr, "committed", "records")
+	bar := newProgress(os.Stderr, "acknowledged", "records")
 	for ended := false; !ended; {
 		p := d.fleet().Progress()
 		bar.show(p.Total().Acknowledged, p.Records)

@@ -6,15 +6,31 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"citystream/config"
+	"citystream/engine/schema"
 )
 
-// firstQuery is what up shows at its end.
-const firstQuery = `SELECT * FROM "AwsDataCatalog"."smart-city"."emergency_data" limit 10;`
+// firstQuery is what up shows at its end: of the emergencies, or of the first table where there are none.
+func firstQuery(c *config.Config) string {
+	return fmt.Sprintf(`SELECT * FROM "AwsDataCatalog"."%s"."%s" limit 10;`, c.AWS.Database, strings.ToLower(shownTable(c)))
+}
+
+func shownTable(c *config.Config) string {
+	const emergencies = "emergency_data"
+	if slices.ContainsFunc(c.Tables, func(t *schema.Table) bool { return t.Name == emergencies }) {
+		return emergencies
+	}
+	return c.Tables[0].Name
+}
+
+// errBrokenOff is the end of a run that was to reach an end of its own.
+var errBrokenOff = errors.New("broken off before everything was complete")
 
 // Patience of up: how long a drain may take, and how long the end of the stream is waited for before windows are closed.
 const (
@@ -154,8 +170,9 @@ func (u *up) show(ctx context.Context, tables []tableSummary, failed []string) e
 			return err
 		}
 	} else {
-		u.say("\n%s\n", firstQuery)
-		result, err := u.query.Run(ctx, u.cfg.AWS.Database, firstQuery)
+		sql := firstQuery(u.cfg)
+		u.say("\n%s\n", sql)
+		result, err := u.query.Run(ctx, u.cfg.AWS.Database, sql)
 		if err != nil {
 			u.say("the query failed: %v\n", err)
 		} else {
@@ -164,10 +181,6 @@ func (u *up) show(ctx context.Context, tables []tableSummary, failed []string) e
 		u.say("\n")
 		s.writeTable(u.out)
 		u.say("\n%s in %.1f s. Files: %s\n", map[bool]string{true: "complete", false: "NOT complete"}[s.Complete], s.Seconds, u.where())
-		u.say("Try next:\n")
-		for _, command := range u.next() {
-			u.say("  %s\n", command)
-		}
 	}
 	for _, f := range failed {
 		fmt.Fprintln(os.Stderr, "stopped:", f)
@@ -175,24 +188,29 @@ func (u *up) show(ctx context.Context, tables []tableSummary, failed []string) e
 	if !s.Complete {
 		return errors.Join(errors.New("not every acknowledged record is committed and registered"), u.fleet.err())
 	}
+	u.say("Try next%s:\n", map[bool]string{true: " in another terminal", false: ""}[u.stay])
+	for _, command := range u.next() {
+		u.say("  %s\n", command)
+	}
 	return nil
 }
 
 // next returns three commands to try now, as they have to be typed for this run's services.
 func (u *up) next() []string {
-	const sql = `"SELECT type, count(*) FROM emergency_data GROUP BY type"`
-	query := fmt.Sprintf("citystream query --data %s %s", u.data.path, sql)
+	self := os.Args[0]
+	sql := fmt.Sprintf(`"SELECT date, hour, count(*) FROM %s GROUP BY 1, 2"`, strings.ToLower(shownTable(u.cfg)))
+	query := fmt.Sprintf("%s query --data %s %s", self, u.data.path, sql)
 	list := fmt.Sprintf("AWS_CONFIG_FILE=%s AWS_SHARED_CREDENTIALS_FILE=%s aws s3 ls s3://%s/", u.data.awsConfig(), u.data.awsCredentials(), u.cfg.Store.Bucket)
 	if u.outside.aws {
-		query = fmt.Sprintf("citystream query --aws %s %s", u.cfg.AWS.Endpoint, sql)
+		query = fmt.Sprintf("%s query --aws %s %s", self, u.cfg.AWS.Endpoint, sql)
 	}
 	if u.outside.s3 {
 		list = fmt.Sprintf("aws --endpoint-url %s s3 ls s3://%s/", u.cfg.Store.Endpoint, u.cfg.Store.Bucket)
 	}
 	if u.stay {
-		return []string{query, list, "citystream simulate --kafka " + u.endpoints.Kafka + " --vehicles 50 --seed 2"}
+		return []string{query, list, self + " simulate --kafka " + u.endpoints.Kafka + " --vehicles 50 --seed 2"}
 	}
-	again := "citystream up --data " + u.data.path + " --stay"
+	again := self + " up --data " + u.data.path + " --stay"
 	for _, f := range []struct {
 		is          bool
 		flag, value string
@@ -227,8 +245,12 @@ func (u *up) end(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the drain did not end well; nothing is lost, the next run goes on from the last commit: %w", err)
 	}
-	if interrupted {
-		u.say("stopped: everything that was read is committed; the next run on %s goes on from here\n", u.data.path)
+	if !interrupted {
+		return nil
+	}
+	u.say("stopped: everything that was read is committed, and known to SQL; the next run on %s goes on from here\n", u.data.path)
+	if !u.stay {
+		return errBrokenOff
 	}
 	return nil
 }
