@@ -21,7 +21,8 @@ import (
 // the partition's actor.
 //
 // Its queue needs no limit of its own: a batch is read only for one of node.Batches credits, which Release gives back when the
-// batch's effects are done, so that a device that waits stops the reading, and what is queued stays proportional to the credits and the open windows.
+// batch's effects are done, so that a device that waits stops the reading, and what is queued stays proportional to the credits and the
+// open windows. Bytes are bounded by the worker's budget.
 type device struct {
 	node    *Node
 	cfg     pipeline.Config
@@ -39,6 +40,7 @@ type device struct {
 	files     map[pipeline.FileID]*openFile
 	encoder   *parquetfile.Encoder
 	credits   chan *decode.Batch
+	share     *share
 	reading   context.CancelFunc // ends the present reader; nil if there is none
 	refused   string             // id of an entry whose write was refused or unanswered
 	refusedAt time.Time          // when it was written first
@@ -51,7 +53,7 @@ type ended struct {
 	seen commitlog.Epoch
 }
 
-func newDevice(node *Node, cfg pipeline.Config, send func(any)) *device {
+func newDevice(node *Node, budget *Budget, cfg pipeline.Config, send func(any)) *device {
 	ctx, cancel := context.WithCancel(context.Background())
 	log := node.Log.With("table", cfg.Log.Table, "topic", cfg.Log.Topic, "partition", int(cfg.Log.Partition))
 	d := &device{
@@ -61,6 +63,7 @@ func newDevice(node *Node, cfg pipeline.Config, send func(any)) *device {
 		files:   map[pipeline.FileID]*openFile{},
 		encoder: parquetfile.NewEncoder(),
 		credits: make(chan *decode.Batch, node.Batches),
+		share:   budget.join(func(id pipeline.FileID) { send(pipeline.Shed{Now: now(), File: id}) }),
 	}
 	for range node.Batches {
 		d.credits <- decode.NewBatch(cfg.Table)
@@ -88,7 +91,10 @@ func (d *device) waiting() (since time.Time, what string) {
 }
 
 // stop ends both goroutines soon; a call that is under way is cancelled.
-func (d *device) stop() { d.cancel() }
+func (d *device) stop() {
+	d.cancel()
+	d.share.leave()
+}
 
 // enqueue adds an effect; it never waits.
 func (d *device) enqueue(e pipeline.Effect) {
@@ -145,6 +151,7 @@ func (d *device) do(e pipeline.Effect) {
 	case pipeline.Append:
 		err = d.append(e)
 	case pipeline.Release:
+		d.share.change(-batchBytes(e.Batch))
 		e.Batch.Reset()
 		d.credits <- e.Batch
 	case pipeline.Close:
@@ -165,6 +172,9 @@ func (d *device) do(e pipeline.Effect) {
 		d.send(pipeline.Failed{Err: err})
 	}
 }
+
+// batchBytes returns what a decoded batch takes.
+func batchBytes(b *decode.Batch) int64 { return int64(b.Good.SizeBytes() + b.Dead.SizeBytes()) }
 
 func now() record.Micros { return record.MicrosOf(time.Now()) }
 

@@ -17,6 +17,8 @@ type Metrics struct {
 	Lag       *prometheus.GaugeVec   // records in Kafka that are not committed, by table and partition
 	Waiting   *prometheus.GaugeVec   // seconds for which a partition has been trying the same call, by table and partition
 	Watermark *prometheus.GaugeVec   // committed, in seconds since 1970 UTC, by table and partition
+	Buffered  prometheus.Gauge       // bytes of batches and open files
+	Held      prometheus.Gauge       // partitions that wait for memory before they fetch
 	Workers   prometheus.Gauge       // registered and alive
 	Cataloged *prometheus.CounterVec // Hive partitions registered, by table
 }
@@ -40,11 +42,17 @@ func NewMetrics() *Metrics {
 		Lag:       gauge("lag_records", "Offsets in Kafka that no committed entry accounts for.", "table", "partition"),
 		Waiting:   gauge("waiting_seconds", "For how long a partition has been trying the same call again.", "table", "partition"),
 		Watermark: gauge("watermark_seconds", "Committed watermark, seconds since 1970 UTC.", "table", "partition"),
+		Buffered: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "citystream", Name: "buffered_bytes", Help: "Bytes of fetched batches and open files.",
+		}),
+		Held: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "citystream", Name: "partitions_waiting_for_memory", Help: "Partitions that do not fetch because the memory budget is used up.",
+		}),
 		Workers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "citystream", Name: "workers", Help: "Workers registered and alive.",
 		}),
 		Cataloged: counter("hive_partitions_registered_total", "Hive partitions registered in the catalog.", "table"),
 	}
-	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Lag, m.Waiting, m.Watermark, m.Workers, m.Cataloged)
+	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Lag, m.Waiting, m.Watermark, m.Buffered, m.Held, m.Workers, m.Cataloged)
 	return m
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"citystream/engine/parquetfile"
 	"citystream/engine/port"
 	"citystream/engine/schema"
 	"citystream/engine/window"
@@ -33,10 +34,11 @@ type Node struct {
 	Limits      window.Limits
 	IdleTimeout time.Duration
 	SealAfter   time.Duration
-	Latest      bool // a log without entries begins at the end of its partition instead of at the start
-	AllowLoss   bool // where Kafka has lost records, go on and write it down instead of stopping the partition
-	Batches     int  // decoded batches under way in one partition: the bound of all of its queues
-	PartBytes   int  // of multipart uploads
+	Latest      bool  // a log without entries begins at the end of its partition instead of at the start
+	AllowLoss   bool  // where Kafka has lost records, go on and write it down instead of stopping the partition
+	Batches     int   // decoded batches under way in one partition: the bound of all of its queues
+	PartBytes   int   // of multipart uploads
+	MemoryBytes int64 // that the partitions of one worker may buffer; 0 is without limit
 
 	Heartbeat      time.Duration // how often a worker reports
 	WorkerDead     time.Duration // silence after which a master gives a worker's partitions away
@@ -44,6 +46,14 @@ type Node struct {
 	Discovery      time.Duration // how often topics are looked for
 	EndOfStream    time.Duration // all partitions idle for so long: their windows close; 0 = never
 	CatalogPoll    time.Duration // how often the catalog looks at all logs, whatever it was told
+}
+
+// rowGroupBytes returns the size of a row group before encoding: small where memory is, so that parts leave early.
+func (n *Node) rowGroupBytes() int {
+	if n.MemoryBytes == 0 {
+		return parquetfile.DefaultRowGroupBytes
+	}
+	return int(min(max(n.MemoryBytes/32, 1<<20), parquetfile.DefaultRowGroupBytes))
 }
 
 // Table returns the table of that name, or nil.

@@ -15,6 +15,7 @@ import (
 // A broken invariant panics; supervision starts a new life from the log.
 type partition struct {
 	node   *Node
+	budget *Budget
 	cfg    pipeline.Config
 	state  *pipeline.Partition
 	device *device
@@ -49,8 +50,8 @@ type (
 	crashed struct{ reason any }
 )
 
-func partitionProps(node *Node, cfg pipeline.Config) *actor.Props {
-	return actor.PropsFromProducer(func() actor.Actor { return &partition{node: node, cfg: cfg} })
+func partitionProps(node *Node, budget *Budget, cfg pipeline.Config) *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor { return &partition{node: node, budget: budget, cfg: cfg} })
 }
 
 // Receive implements actor.Actor.
@@ -96,7 +97,7 @@ func (p *partition) start(ctx actor.Context) {
 	life := NewIncarnation()
 	p.cfg.Life = life
 	p.state = pipeline.New(p.cfg)
-	p.device = newDevice(p.node, p.cfg, func(message any) { system.Root.Send(self, fromDevice{life, message}) })
+	p.device = newDevice(p.node, p.budget, p.cfg, func(message any) { system.Root.Send(self, fromDevice{life, message}) })
 	p.step(pipeline.Begin{Now: record.MicrosOf(time.Now())})
 }
 

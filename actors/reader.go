@@ -20,7 +20,7 @@ func (d *device) read(e pipeline.Read) {
 	d.reading = cancel
 	r := &reader{
 		device: d, ctx: ctx, effect: e,
-		retries: d.fetches,
+		retries: d.fetches, expected: expectedFirst,
 		decoder: decode.NewDecoder(e.Table, d.cfg.Log.TopicPartition),
 	}
 	go d.guard(r.run)
@@ -41,7 +41,15 @@ type reader struct {
 	effect  pipeline.Read
 	retries *retries
 	decoder *decode.Decoder
+
+	expected int64 // bytes of the next batch: those of the last, less after each that is smaller
 }
+
+// What a batch is taken to have before it is there: the first one, and at least.
+const (
+	expectedFirst = 256 << 10
+	expectedMin   = 16 << 10
+)
 
 func (r *reader) run() {
 	source := r.device.node.Source.Open(r.device.cfg.Log.TopicPartition, r.effect.From)
@@ -62,6 +70,9 @@ func (r *reader) run() {
 				return
 			}
 		}
+		if err := r.device.share.admit(r.ctx, r.expected); err != nil {
+			return
+		}
 		var got port.Fetched
 		err := r.retries.do(r.ctx, "fetch", doesNotPass, func(ctx context.Context) (err error) {
 			if doubted {
@@ -74,6 +85,9 @@ func (r *reader) run() {
 			doubted = errors.Is(err, port.ErrNoTopic)
 			return err
 		})
+		if err != nil {
+			r.device.share.change(-r.expected)
+		}
 		if errors.Is(err, port.ErrOffsetOutOfRange) {
 			r.device.send(pipeline.OutOfRange{Generation: r.effect.Generation})
 			if pause(r.ctx, time.Second) { // said again if an entry was just being written
@@ -88,9 +102,13 @@ func (r *reader) run() {
 			return // or the reading was ended
 		}
 		rows := r.decode(got, batch)
+		actual := int64(0)
 		if rows.Batch != nil {
+			actual = batchBytes(batch)
 			batch = nil // it comes back by Release
 		}
+		r.device.share.change(actual - r.expected)
+		r.expected = max(actual, r.expected/2, expectedMin)
 		position = rows.Next
 		r.device.send(rows)
 	}

@@ -84,15 +84,16 @@ func (s *stretch) produce(n int) {
 
 // owner is one life of the partition under a parent that hears its last word.
 type owner struct {
-	s     *stretch
-	life  *enginetest.Life
-	pid   *actor.PID
-	ended chan partitionEnded
+	s      *stretch
+	life   *enginetest.Life
+	budget *Budget
+	pid    *actor.PID
+	ended  chan partitionEnded
 }
 
 func (s *stretch) own() *owner {
 	s.owners++
-	o := &owner{s: s, life: s.faults.Life(), ended: make(chan partitionEnded, 1)}
+	o := &owner{s: s, life: s.faults.Life(), budget: NewBudget(s.node.MemoryBytes, s.node.Metrics), ended: make(chan partitionEnded, 1)}
 	node := *s.node
 	node.Source, node.Store = o.life.Source(s.source), o.life.Store(s.store)
 	cfg := pipeline.Config{
@@ -104,7 +105,7 @@ func (s *stretch) own() *owner {
 	parent := s.system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
 		switch m := ctx.Message().(type) {
 		case *actor.Started:
-			started <- ctx.Spawn(partitionProps(&node, cfg))
+			started <- ctx.Spawn(partitionProps(&node, o.budget, cfg))
 		case partitionEnded:
 			o.ended <- m
 		}

@@ -28,7 +28,7 @@ func (d *device) open(e pipeline.Open) { d.files[e.File] = d.newFile(e.Key, e.Ta
 
 func (d *device) newFile(key string, t *schema.Table, metadata map[string]string) *openFile {
 	f := &openFile{key: key, table: t.Name, metadata: metadata}
-	f.writer = parquetfile.NewWriter(t.FileColumns(), parquetfile.Options{PartBytes: d.node.PartBytes, Encoder: d.encoder, Version: d.node.Version},
+	f.writer = parquetfile.NewWriter(t.FileColumns(), parquetfile.Options{PartBytes: d.node.PartBytes, Encoder: d.encoder, Version: d.node.Version, RowGroupBytes: d.node.rowGroupBytes()},
 		func(part []byte) error { return d.uploadPart(f, part) })
 	return f
 }
@@ -43,7 +43,11 @@ func (d *device) append(e pipeline.Append) error {
 	if e.Dead {
 		rows = e.Batch.Dead
 	}
-	return d.orLost(e.File, f, f.writer.Append(rows, e.Rows))
+	if err := f.writer.Append(rows, e.Rows); err != nil {
+		return d.orLost(e.File, f, err)
+	}
+	d.share.file(e.File, int64(f.writer.BufferedBytes()))
+	return nil
 }
 
 // close writes the file's end and its last part.
@@ -61,6 +65,7 @@ func (d *device) close(e pipeline.Close) error {
 		return d.orLost(e.File, f, err)
 	}
 	delete(d.files, e.File)
+	d.share.file(e.File, 0)
 	d.send(pipeline.Closed{File: e.File, Now: now(), Upload: f.upload, Parts: f.parts, Rows: summary.Rows, Bytes: summary.Bytes})
 	return nil
 }
@@ -85,6 +90,7 @@ func (d *device) orLost(id pipeline.FileID, f *openFile, err error) error {
 	}
 	d.retries.log.Warn("an upload is gone before it was committed; its rows are read again", "key", f.key)
 	f.lost, f.writer = true, nil
+	d.share.file(id, 0)
 	d.send(pipeline.UploadLost{File: id})
 	return nil
 }
@@ -118,6 +124,7 @@ func (d *device) discard(e pipeline.Discard) {
 		return
 	}
 	delete(d.files, e.File)
+	d.share.file(e.File, 0)
 	if f.upload != "" && !f.lost {
 		d.abort(f.key, f.upload)
 	}

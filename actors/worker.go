@@ -22,6 +22,7 @@ const tickEvery = 200 * time.Millisecond
 // Owned by its actor; not safe for concurrent use.
 type worker struct {
 	node        *Node
+	budget      *Budget
 	name        string
 	incarnation string
 	master      *actor.PID
@@ -51,7 +52,7 @@ type tick struct{}
 // WorkerProps makes a worker with a name that it keeps over restarts and an incarnation that is new each time.
 func WorkerProps(node *Node, name, incarnation string, master *actor.PID) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
-		return &worker{node: node, name: name, incarnation: incarnation, master: master, owned: map[commitlog.Log]*owned{}}
+		return &worker{node: node, budget: NewBudget(node.MemoryBytes, node.Metrics), name: name, incarnation: incarnation, master: master, owned: map[commitlog.Log]*owned{}}
 	})
 }
 
@@ -218,7 +219,7 @@ func (w *worker) own(ctx actor.Context, log commitlog.Log, version int64) {
 		w.say(ctx, log, version, fmt.Errorf("table %s is not in this worker's configuration", log.Table), 0)
 		return
 	}
-	pid := ctx.Spawn(partitionProps(w.node, pipeline.Config{
+	pid := ctx.Spawn(partitionProps(w.node, w.budget, pipeline.Config{
 		Log: log, Table: table, DeadLetters: w.node.DeadLetters, Prefix: w.node.RawPrefix, Limits: w.node.Limits,
 		Owner:       commitlog.Owner{Epoch: commitlog.Epoch(w.epoch), Version: version, Worker: w.name, Incarnation: w.incarnation},
 		IdleTimeout: w.node.IdleTimeout, SealAfter: w.node.SealAfter, AllowLoss: w.node.AllowLoss,

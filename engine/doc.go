@@ -12,7 +12,7 @@
 //	I4  The offset ranges of a window's files do not overlap; together they cover all its records below its flushed-through offset.
 //	I5  The resume and read-through offsets, and the watermark of a partition, never go back.
 //	I6  A file's contents follow from Kafka, its window, its offset range and the schema's fingerprint.
-//	I7  Buffered bytes of a partition are bounded: by the batches under way, and by the limits of its open files.
+//	I7  Buffered bytes of a worker stay within its budget: the largest open file is flushed, then the fastest partitions wait.
 //	I8  State is proportional to partitions and open windows, not to history.
 //	I9  A worker that lost touch with the master stops reading before the master gives its partitions away (a matter of waste, not
 //	    of safety).

@@ -25,7 +25,22 @@ func (p *Partition) flushIfDue(now record.Micros, effects []Effect) []Effect {
 	case len(p.last.Files) > 0 && now >= p.lastAt.Add(p.cfg.SealAfter):
 		return p.cut(commitlog.ReasonSeal, now, nil, effects)
 	}
+	if shed := p.toShed(); len(shed) > 0 {
+		return p.cut(commitlog.ReasonMemory, now, shed, effects)
+	}
 	return effects
+}
+
+// toShed returns the open files that were asked for. Those that are not open any more are being flushed already.
+func (p *Partition) toShed() []*file {
+	var files []*file
+	for _, f := range p.open {
+		if slices.Contains(p.shed, f.id) {
+			files = append(files, f)
+		}
+	}
+	p.shed = nil
+	return files
 }
 
 func (p *Partition) asOpen() []window.Open {

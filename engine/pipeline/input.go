@@ -73,6 +73,12 @@ type (
 	// UploadLost says that a file's upload is gone before it was committed.
 	UploadLost struct{ File FileID }
 
+	// Shed asks for an open file to be flushed, because memory is short.
+	Shed struct {
+		Now  record.Micros
+		File FileID
+	}
+
 	// OutOfRange says that Kafka no longer has the offset to be read next, or does not have it any more.
 	OutOfRange struct{ Generation int }
 
@@ -106,6 +112,7 @@ func (SlotRead) input()   {}
 func (Rows) input()       {}
 func (Closed) input()     {}
 func (UploadLost) input() {}
+func (Shed) input()       {}
 func (OutOfRange) input() {}
 func (Tick) input()       {}
 func (Advance) input()    {}

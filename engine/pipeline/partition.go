@@ -79,6 +79,8 @@ type Partition struct {
 	files       FileID
 	eventMax    record.Micros
 
+	shed []FileID // files to be flushed because memory is short
+
 	drain    commitlog.Reason // why the partition is to end, once it is
 	drainErr error            // if that is a fault
 }
@@ -141,6 +143,9 @@ func (p *Partition) Step(in Input) []Effect {
 		return p.onClosed(in)
 	case UploadLost:
 		return p.onUploadLost(in)
+	case Shed:
+		p.shed = append(p.shed, in.File)
+		return p.flushIfDue(in.Now, nil)
 	case OutOfRange:
 		return p.onOutOfRange(in)
 	case Tick:
@@ -198,6 +203,6 @@ func (p *Partition) discardAll(effects []Effect) []Effect {
 	for _, f := range p.open {
 		effects = append(effects, Discard{f.id})
 	}
-	p.open, p.flush = nil, nil
+	p.open, p.flush, p.shed = nil, nil, nil
 	return effects
 }

@@ -160,7 +160,11 @@ func (w *world) act() {
 	case what < 96:
 		w.land()
 	case what < 101:
-		switch w.draw("mishap", 0, 4) {
+		switch w.draw("mishap", 0, 5) {
+		case 5:
+			if len(l.p.open) > 0 {
+				l.inputs = append(l.inputs, Shed{w.now, l.p.open[w.draw("shed", 0, len(l.p.open)-1)].id})
+			}
 		case 0:
 			l.inputs = append(l.inputs, UploadLost{})
 		case 1:

@@ -1,0 +1,198 @@
+package actors
+
+import (
+	"context"
+	"sync"
+
+	"citystream/engine/pipeline"
+)
+
+// Budget bounds what the partitions of one worker buffer (I7): batches from their fetching to their release, and open files. Safe for concurrent use.
+//
+// A half of it is divided evenly among the partitions, so that one that cannot write does not hold up the others; the other half is for
+// whoever needs more. A file counts twice where it is decided who may go on, for its buffers double when they are full. A partition beyond its share waits before it fetches while that half is used up: the fastest wait first. When
+// three quarters of the whole are used, or somebody waits, the largest open file of all is asked to be flushed.
+//
+// A partition that buffers nothing may always fetch one batch. So a budget holds if it has room for a batch of each partition beside
+// the files; what is more than that is the memory of the encoders, a few MiB a partition, and of the runtime.
+type Budget struct {
+	limit   int64
+	metrics *Metrics
+
+	mu      sync.Mutex
+	used    int64
+	inFiles int64 // of used
+	peak    int64
+	waiting int
+	members map[*share]bool
+	freed   chan struct{} // closed, and replaced, when something is given back
+}
+
+// share is what one partition has of the budget.
+type share struct {
+	budget  *Budget
+	flush   func(pipeline.FileID) // asks for a file to be flushed
+	used    int64
+	inFiles int64
+	files   map[pipeline.FileID]int64
+	asked   map[pipeline.FileID]bool // to be flushed
+}
+
+// NewBudget returns an unused budget of so many bytes; 0 is without limit.
+func NewBudget(limitBytes int64, metrics *Metrics) *Budget {
+	return &Budget{limit: limitBytes, metrics: metrics, members: map[*share]bool{}, freed: make(chan struct{})}
+}
+
+// join adds a partition.
+func (b *Budget) join(flush func(pipeline.FileID)) *share {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &share{budget: b, flush: flush, files: map[pipeline.FileID]int64{}, asked: map[pipeline.FileID]bool{}}
+	b.members[s] = true
+	return s
+}
+
+// leave gives everything back.
+func (s *share) leave() {
+	b := s.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.add(s, -s.used, -s.inFiles)
+	delete(b.members, s)
+}
+
+// admit waits until there is room for a batch of about so many bytes, and takes it.
+func (s *share) admit(ctx context.Context, bytes int64) error {
+	b := s.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for !b.hasRoom(s, bytes) {
+		b.waiting++
+		b.metrics.Held.Inc()
+		ask := b.largest()
+		freed := b.freed
+		b.mu.Unlock()
+		ask()
+		var err error
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		b.mu.Lock()
+		b.waiting--
+		b.metrics.Held.Dec()
+		if err != nil {
+			return err
+		}
+	}
+	b.add(s, bytes, 0)
+	return nil
+}
+
+// reserved returns what a share has and what it may grow to by itself.
+func (s *share) reserved() int64 { return s.used + s.inFiles }
+
+// hasRoom decides who may fetch.
+func (b *Budget) hasRoom(s *share, bytes int64) bool {
+	if b.limit == 0 || s.used == 0 || !b.members[s] {
+		return true
+	}
+	own := b.limit / 2 / int64(len(b.members))
+	if s.reserved()+bytes <= own {
+		return true
+	}
+	common := s.reserved() + bytes - own
+	for m := range b.members {
+		if m != s {
+			common += max(0, m.reserved()-own)
+		}
+	}
+	return common <= b.limit/2
+}
+
+// change takes more bytes, or gives some back.
+func (s *share) change(bytes int64) {
+	b := s.budget
+	b.mu.Lock()
+	b.add(s, bytes, 0)
+	ask := b.largest()
+	b.mu.Unlock()
+	ask()
+}
+
+// file notes how much an open file buffers; 0 when it is closed or given up.
+func (s *share) file(id pipeline.FileID, bytes int64) {
+	b := s.budget
+	b.mu.Lock()
+	b.add(s, bytes-s.files[id], bytes-s.files[id])
+	s.files[id] = bytes
+	if bytes == 0 {
+		delete(s.files, id)
+		delete(s.asked, id)
+	}
+	ask := b.largest()
+	b.mu.Unlock()
+	ask()
+}
+
+// add counts bytes of a member; what somebody does who has left counts no more.
+func (b *Budget) add(s *share, bytes, inFiles int64) {
+	if !b.members[s] {
+		return
+	}
+	s.used, s.inFiles = s.used+bytes, s.inFiles+inFiles
+	b.used, b.inFiles = b.used+bytes, b.inFiles+inFiles
+	b.peak = max(b.peak, b.used)
+	b.metrics.Buffered.Add(float64(bytes))
+	if bytes < 0 {
+		close(b.freed)
+		b.freed = make(chan struct{})
+	}
+}
+
+// largest chooses files to be flushed, the largest first, until what they give back is enough; the caller calls what it returns without the lock.
+func (b *Budget) largest() (ask func()) {
+	over := b.used + b.inFiles - b.limit/4*3
+	if b.limit == 0 || b.waiting == 0 && over <= 0 {
+		return func() {}
+	}
+	if b.waiting > 0 {
+		over = max(over, b.limit/8)
+	}
+	for m := range b.members {
+		for id := range m.asked {
+			over -= 2 * m.files[id]
+		}
+	}
+	var calls []func()
+	for over > 0 {
+		var of *share
+		var largest pipeline.FileID
+		for m := range b.members {
+			for id, bytes := range m.files {
+				if !m.asked[id] && (of == nil || bytes > of.files[largest]) {
+					of, largest = m, id
+				}
+			}
+		}
+		if of == nil {
+			break
+		}
+		of.asked[largest] = true
+		over -= 2 * of.files[largest]
+		calls = append(calls, func() { of.flush(largest) })
+	}
+	return func() {
+		for _, call := range calls {
+			call()
+		}
+	}
+}
+
+// Peak returns the most that was ever used.
+func (b *Budget) Peak() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.peak
+}
