@@ -6,6 +6,7 @@ SHELL := bash
 
 GO ?= go
 FUZZTIME ?= 30s
+CHAOSTIME ?= 10m
 BENCH ?= .
 SCHEDULES ?= 4000
 ARGS ?=
@@ -39,8 +40,8 @@ test-kafka: compiler ## Run the tests that need Apache Kafka, with Java 17 and M
 lint: compiler ## Check format, vet, staticcheck, go.mod and generated files
 	@unformatted=$$($(GO) tool gofumpt -l .); \
 	if [ -n "$$unformatted" ]; then printf 'not formatted; run go tool gofumpt -w . for:\n%s\n' "$$unformatted" >&2; exit 1; fi
-	$(GO) vet -tags kafka ./...
-	$(GO) tool staticcheck -tags kafka ./...
+	$(GO) vet -tags kafka,chaos ./...
+	$(GO) tool staticcheck -tags kafka,chaos ./...
 	$(GO) mod tidy -diff
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(MAKE) --no-print-directory generate OUT="$$fresh"; \
@@ -67,6 +68,10 @@ simulate: ## Put the commit protocol through random schedules (SCHEDULES=4000 in
 .PHONY: simulate-long
 simulate-long: ## The same for hours
 	$(MAKE) simulate SCHEDULES=2000000
+
+.PHONY: chaos
+chaos: compiler ## Kill and pause real processes on an unkind store while a fleet produces, then verify (CHAOSTIME=10m)
+	$(GO) test -tags chaos -count=1 -timeout 0 -v -run TestChaos ./cmd/citystream -chaos.time $(CHAOSTIME)
 
 .PHONY: mutants
 mutants: ## Break the protocol on purpose in each way of mutants/, and check that tests turn red

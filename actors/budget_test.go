@@ -14,7 +14,7 @@ import (
 )
 
 func TestOpenWindowsStayWithinTheBudget(t *testing.T) {
-	const limit, windows, records = 64 << 20, 64, 120_000
+	const limit, windows, records = 64 << 20, 64, 80_000
 	s := newStretch(t, enginetest.NewFaults())
 	s.source.MaxRecords = 2000
 	s.node.MemoryBytes = limit

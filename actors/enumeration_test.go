@@ -110,7 +110,7 @@ func TestEachCallMayGoWrong(t *testing.T) {
 }
 
 // pairs is how many pairs of misfortunes are tried.
-const pairs = 80
+const pairs = 50
 
 func TestPairsOfCallsMayGoWrong(t *testing.T) {
 	t.Parallel()

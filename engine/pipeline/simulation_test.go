@@ -220,7 +220,7 @@ func (w *world) finish() {
 }
 
 // schedules is how many schedules each world goes through unless -rapid.checks says otherwise.
-const schedules = 500
+const schedules = 300
 
 func TestMain(m *testing.M) {
 	flag.Parse()

@@ -123,7 +123,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		v.progress.Logs++
 	}
 	o.Progress(v.progress)
-	if err := v.strays(ctx); err != nil {
+	if err := v.strays(ctx, logs); err != nil {
 		return nil, err
 	}
 	v.report.Proved = v.report.Count == 0
