@@ -62,7 +62,7 @@ bench: compiler ## Run the benchmarks (BENCH=regexp chooses)
 
 # Without -race, which would cost nine schedules of ten.
 .PHONY: simulate
-simulate: ## Put the commit protocol through random schedules (SCHEDULES=4000 in each of three worlds)
+simulate: ## Put the commit protocol through random schedules (SCHEDULES=4000 in each of four worlds)
 	$(GO) test -count=1 -timeout 0 -run TestEveryRecordIsCommittedOnceWhateverHappens ./engine/pipeline -rapid.checks=$(SCHEDULES)
 
 .PHONY: simulate-long

@@ -190,7 +190,7 @@ func (r *registrar) prepare(ctx context.Context) error {
 	if err := r.node.Catalog.EnsureDatabase(ctx, db); err != nil {
 		return fmt.Errorf("database %s: %w", db, err)
 	}
-	for _, t := range append(slices.Clone(r.node.Tables), r.node.DeadLetters) {
+	for _, t := range r.node.filed() {
 		location := "s3://" + r.node.Bucket + "/" + r.node.RawPrefix + "/" + t.Name + "/"
 		if err := r.node.Catalog.EnsureTable(ctx, db, catalog.Describe(t, location)); err != nil {
 			return fmt.Errorf("table %s: %w", t.Name, err)

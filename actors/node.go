@@ -56,6 +56,18 @@ func (n *Node) rowGroupBytes() int {
 	return int(min(max(n.MemoryBytes/32, 1<<20), parquetfile.DefaultRowGroupBytes))
 }
 
+// filed returns all tables that have files: the configured ones, their side tables, and the dead letters.
+func (n *Node) filed() []*schema.Table {
+	tables := []*schema.Table{n.DeadLetters}
+	for _, t := range n.Tables {
+		tables = append(tables, t)
+		if side := t.LateTable(); side != nil {
+			tables = append(tables, side)
+		}
+	}
+	return tables
+}
+
 // Table returns the table of that name, or nil.
 func (n *Node) Table(name string) *schema.Table {
 	for _, t := range n.Tables {

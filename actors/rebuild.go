@@ -32,6 +32,9 @@ func (d *device) rebuild(e *commitlog.Entry, f commitlog.File) error {
 	}
 	dead := f.Table == d.cfg.DeadLetters.Name
 	layout := table
+	if side := table.LateTable(); side != nil && f.Table == side.Name {
+		layout = side
+	}
 	if dead {
 		layout = d.cfg.DeadLetters
 	}

@@ -88,7 +88,7 @@ var tableKeys = [][2]string{
 	{"eventTime", "the timestamp column that says when a record's event was; a record without it is a dead letter"},
 	{"lateness", "how far the watermark stays behind the latest event; default " + schema.DefaultLateness.String()},
 	{"maxFuture", "an event further ahead of its record's Kafka timestamp does not move the watermark; default " + schema.DefaultMaxFuture.String()},
-	{"late", "what becomes of records whose window is closed: append (its own file in the right Hive partition; default) or drop (counted)"},
+	{"late", "what becomes of records whose window is closed: append (its own file in the right Hive partition; default), side (a row of the table of that name with _late behind it) or drop (counted)"},
 	{"timeFrom, timeTo", "events before the first or not before the second are dead letters; default " +
 		schema.DefaultTimeFrom.Format("2006-01-02") + " and " + schema.DefaultTimeTo.Format("2006-01-02")},
 	{"columns[].name", "the column's name in SQL; Glue shows it in small letters"},

@@ -24,6 +24,12 @@ func (l *loader) tables(n *strictyaml.Node) {
 		if other, ok := topics[t.Topic]; ok && at != nil { // two keys of the section topics that are alike are reported there
 			l.faults.At(at[i], "topic %s is read into table %s already: each of its undecodable records would be kept twice", t.Topic, other)
 		}
+		if side := t.LateTable(); side != nil {
+			if names[strings.ToLower(side.Name)] {
+				l.faults.At(at[i], "the late rows of %s go to %s, but there is a table of that name", t.Name, side.Name)
+			}
+			names[strings.ToLower(side.Name)] = true
+		}
 		names[strings.ToLower(t.Name)], topics[t.Topic] = true, t.Name
 		l.config.Tables = append(l.config.Tables, t)
 	}

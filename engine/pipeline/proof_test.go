@@ -87,12 +87,13 @@ func (w *world) prove() {
 			want.Gaps++
 		}
 	}
+	w.proveSides(log)
 	c := last.Counters
 	if len(w.lost) > 0 { // what was lost is counted in part: it may have been read before
 		w.proveWatermarks(log)
 		return
 	}
-	if missing != c.LateDropped || w.table.Late == schema.Append && missing > 0 {
+	if missing != c.LateDropped || w.table.Late != schema.Drop && missing > 0 {
 		w.t.Fatalf("(I3) %d rows are in no file, %d were dropped", missing, c.LateDropped)
 	}
 	if c.Rows != want.Rows || c.DeadLetters != want.DeadLetters || c.Tombstones != want.Tombstones || c.Gaps != want.Gaps {
@@ -121,7 +122,7 @@ func (w *world) proveWatermarks(log []*commitlog.Entry) {
 	for i, e := range log {
 		for _, later := range log[i+1:] {
 			for _, f := range later.Files {
-				if f.Table == w.table.Name && f.From < e.ReadThrough && f.Window+hour <= e.Watermark && w.judgedOnTime(log, f, e) {
+				if f.Table != schema.DeadLetterTable && f.From < e.ReadThrough && f.Window+hour <= e.Watermark && w.judgedOnTime(log, f, e) {
 					w.t.Fatalf("(I10) slot %d stands at %d, but slot %d flushes rows of the window from %d read before it", e.Slot, e.Watermark, later.Slot, f.Window)
 				}
 			}
@@ -135,16 +136,38 @@ func (w *world) judgedOnTime(log []*commitlog.Entry, f commitlog.File, e *commit
 		if o >= e.ReadThrough {
 			continue
 		}
-		mark := record.Micros(0)
-		for _, before := range log {
-			if before.ReadThrough > o {
-				break
-			}
-			mark = before.Watermark
-		}
-		if f.Window+hour > mark {
+		if !w.wasLate(log, f.Window+hour, o) {
 			return true
 		}
 	}
 	return false
+}
+
+// proveSides checks that late rows, and no others, are in the side table, where there is one.
+func (w *world) proveSides(log []*commitlog.Entry) {
+	side := w.table.LateTable()
+	if side == nil {
+		return
+	}
+	for _, e := range log {
+		for _, f := range e.Files {
+			for _, o := range w.files[f.Key].rows {
+				if f.Table != schema.DeadLetterTable && (f.Table == side.Name) != w.wasLate(log, f.Window+hour, o) {
+					w.t.Fatalf("the row at %d is in %s", o, f.Key)
+				}
+			}
+		}
+	}
+}
+
+// wasLate reports whether the window that ends so was closed by the newest entry with a read-through offset at or below a record.
+func (w *world) wasLate(log []*commitlog.Entry, end record.Micros, o record.Offset) bool {
+	mark := record.Micros(0)
+	for _, e := range log {
+		if e.ReadThrough > o {
+			break
+		}
+		mark = e.Watermark
+	}
+	return end <= mark
 }

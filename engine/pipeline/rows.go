@@ -139,8 +139,12 @@ func (p *Partition) fileFor(o record.Offset, event record.Micros, isNew bool, no
 			return f, true, effects
 		}
 	}
-	f := &file{window: start, end: end, from: o, eventMin: event, eventMax: event, opened: now, late: late, table: p.table.Name}
-	return f, true, append(effects, p.openFile(f, p.table))
+	table := p.table
+	if side := table.LateTable(); late && side != nil {
+		table = side
+	}
+	f := &file{window: start, end: end, from: o, eventMin: event, eventMax: event, opened: now, late: late, table: table.Name}
+	return f, true, append(effects, p.openFile(f, table))
 }
 
 func (p *Partition) openFile(f *file, t *schema.Table) Effect {

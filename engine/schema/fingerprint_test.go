@@ -23,7 +23,7 @@ func genTable() *rapid.Generator[*Table] {
 		table := &Table{
 			Name: rapid.StringMatching(`[a-z_][a-zA-Z0-9_]{0,9}`).Draw(t, "name"), Topic: rapid.StringMatching(`[a-z.-]{1,9}`).Draw(t, "topic"),
 			Window: time.Hour, Lateness: duration.Draw(t, "lateness"), MaxFuture: duration.Draw(t, "maxFuture"),
-			Late:     rapid.SampledFrom([]LatePolicy{Append, Drop}).Draw(t, "late"),
+			Late:     rapid.SampledFrom([]LatePolicy{Append, Drop, Side}).Draw(t, "late"),
 			TimeFrom: moment.Draw(t, "from"), TimeTo: moment.Draw(t, "to"),
 		}
 		for i := range rapid.IntRange(1, 6).Draw(t, "columns") {
@@ -130,7 +130,7 @@ func TestTextsOfNewerProgramsAreRefused(t *testing.T) {
 	for name, broken := range map[string]string{
 		"a field that is not known":   strings.Replace(text, `"late":`, `"later":"","late":`, 1),
 		"a type that is not known":    strings.Replace(text, `"double"`, `"decimal"`, 1),
-		"a policy that is not known":  strings.Replace(text, `"append"`, `"side"`, 1),
+		"a policy that is not known":  strings.Replace(text, `"append"`, `"later"`, 1),
 		"an event time that is not":   strings.Replace(text, `"eventTime":"timestamp"`, `"eventTime":"when"`, 1),
 		"a second text after it":      text + text,
 		"a text that ends in between": text[:len(text)/2],

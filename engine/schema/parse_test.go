@@ -90,7 +90,7 @@ topic: "a topic"
 eventTime: when
 lateness: 10
 maxFuture: 0s
-late: side
+late: later
 timeFrom: yesterday
 lateness: 3m
 windowLength: 1h
@@ -114,7 +114,7 @@ t.yaml:2:8: topic: "a topic" is no name of a topic: letters, digits, dots, _ and
 t.yaml:3:12: eventTime: there is no column when
 t.yaml:4:11: lateness: must be a duration with its unit, like 90s, 10m or 1h30m
 t.yaml:5:12: maxFuture: 0s lies outside 1µs to 8784h0m0s
-t.yaml:6:7: late: must be one of append, drop, not "side"
+t.yaml:6:7: late: must be one of append, drop, side, not "later"
 t.yaml:7:11: timeFrom: must be a day like 2000-01-01 or a moment like 2000-01-01T00:00:00Z
 t.yaml:8:1: lateness: written twice; the first is in line 4
 t.yaml:9:1: windowLength: no such key; known here: name, topic, eventTime, lateness, maxFuture, late, timeFrom, timeTo, columns

@@ -58,6 +58,7 @@ type LatePolicy uint8
 const (
 	Append LatePolicy = iota // its own file in the Hive partition of its event time
 	Drop                     // counted, not written
+	Side                     // a row of the table's side table, LateTable
 )
 
 // A Table is one configured output: the topic it is read from, its columns in file order, and its rules of time.
@@ -93,6 +94,19 @@ var SystemColumns = []Column{
 // FileColumns returns the table's columns followed by SystemColumns: the layout of its files and of its column buffers.
 func (t *Table) FileColumns() []Column {
 	return append(append(make([]Column, 0, len(t.Columns)+len(SystemColumns)), t.Columns...), SystemColumns...)
+}
+
+// lateSuffix makes the name of a table's side table.
+const lateSuffix = "_late"
+
+// LateTable returns the side table that takes the late rows, nil where the late policy is another.
+func (t *Table) LateTable() *Table {
+	if t.Late != Side {
+		return nil
+	}
+	side := *t
+	side.Name += lateSuffix
+	return &side
 }
 
 // DeadLetterTable is the name of the table that takes the undecodable records of all topics.

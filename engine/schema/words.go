@@ -6,7 +6,7 @@ import "slices"
 var (
 	typeWords = []string{"string", "binary", "bool", "int", "long", "double", "timestamp"} // from String, which is 1
 	unitWords = []string{"auto", "seconds", "millis", "micros"}
-	lateWords = []string{"append", "drop"}
+	lateWords = []string{"append", "drop", "side"}
 )
 
 // String returns the type as the YAML spells it.
