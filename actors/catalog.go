@@ -145,6 +145,7 @@ type registrar struct {
 	prepared bool
 	cursors  map[topicOf]catalog.Cursors
 	known    map[string]map[string]bool // by table: the folders of its registered Hive partitions
+	kept     time.Time                  // when the house was kept last
 }
 
 // topicOf is what one object of cursors is for.
@@ -160,9 +161,10 @@ func (r *registrar) round(ctx context.Context, logs map[commitlog.Log]bool, all 
 		return err
 	}
 	byTopic := map[topicOf][]commitlog.Log{}
+	var found []commitlog.Log
 	if all {
-		found, err := r.find(ctx)
-		if err != nil {
+		var err error
+		if found, err = r.find(ctx); err != nil {
 			return err
 		}
 		for _, log := range found {
@@ -178,7 +180,7 @@ func (r *registrar) round(ctx context.Context, logs map[commitlog.Log]bool, all 
 			return fmt.Errorf("table %s, topic %s: %w", topic.table, topic.topic, err)
 		}
 	}
-	return nil
+	return r.keepHouse(ctx, found)
 }
 
 // prepare makes the database and the tables, once.

@@ -46,6 +46,8 @@ type Node struct {
 	Discovery      time.Duration // how often topics are looked for
 	EndOfStream    time.Duration // all partitions idle for so long: their windows close; 0 = never
 	CatalogPoll    time.Duration // how often the catalog looks at all logs, whatever it was told
+	Housekeeping   time.Duration // how often old slots are deleted and orphaned uploads are aborted; 0 = never
+	KeepLog        time.Duration // for how long slots are kept, a day at least; 0 = for ever
 }
 
 // rowGroupBytes returns the size of a row group before encoding: small where memory is, so that parts leave early.

@@ -57,10 +57,11 @@ type Topics struct {
 
 // Store is the section store.
 type Store struct {
-	Endpoint  string `yaml:"endpoint" default:"" check:"url" doc:"URL of an S3 service other than AWS's; empty is AWS"`
-	Region    string `yaml:"region" default:"" doc:"region of the bucket; empty is that of aws.region"`
-	Bucket    string `yaml:"bucket" default:"citystream" check:"bucket" doc:"bucket of the files and the commit logs"`
-	RawPrefix string `yaml:"rawPrefix" default:"raw" check:"prefix" doc:"first part of the keys of the raw zone: rawPrefix/table/date=.../hour=.../"`
+	Endpoint  string        `yaml:"endpoint" default:"" check:"url" doc:"URL of an S3 service other than AWS's; empty is AWS"`
+	Region    string        `yaml:"region" default:"" doc:"region of the bucket; empty is that of aws.region"`
+	Bucket    string        `yaml:"bucket" default:"citystream" check:"bucket" doc:"bucket of the files and the commit logs"`
+	RawPrefix string        `yaml:"rawPrefix" default:"raw" check:"prefix" doc:"first part of the keys of the raw zone: rawPrefix/table/date=.../hour=.../"`
+	KeepLog   time.Duration `yaml:"keepLog" default:"168h" min:"24h" max:"87600h" doc:"for how long slots of the commit logs are kept after they are registered; citystream verify proves what is kept"`
 }
 
 // AWS is the section aws.
@@ -106,7 +107,8 @@ type Master struct {
 
 // Catalog is the section catalog.
 type Catalog struct {
-	Poll time.Duration `yaml:"poll" default:"60s" min:"100ms" max:"24h" doc:"how often all commit logs are looked at, whatever workers have told of them"`
+	Poll         time.Duration `yaml:"poll" default:"60s" min:"100ms" max:"24h" doc:"how often all commit logs are looked at, whatever workers have told of them"`
+	Housekeeping time.Duration `yaml:"housekeeping" default:"1h" min:"1s" max:"168h" doc:"how often old slots are deleted, and uploads that no owner can complete are aborted"`
 }
 
 // Fleet is the section fleet.

@@ -284,6 +284,7 @@ func (r *run) node() *actors.Node {
 		Batches: c.Worker.Batches, PartBytes: int(c.Worker.PartBytes), MemoryBytes: int64(c.Worker.Memory),
 		Heartbeat: c.Master.Heartbeat, WorkerDead: c.Master.WorkerDeadAfter, WorkerSelfStop: c.Master.WorkerStopAfter,
 		Discovery: c.Master.Discovery, EndOfStream: c.Master.EndOfStreamAfter, CatalogPoll: c.Catalog.Poll,
+		Housekeeping: c.Catalog.Housekeeping, KeepLog: c.Store.KeepLog,
 	}
 }
 

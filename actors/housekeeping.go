@@ -1,0 +1,172 @@
+package actors
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"citystream/engine/commitlog"
+	"citystream/engine/port"
+)
+
+// Housekeeping takes away what nobody needs any more: slots that are old and registered, and uploads that no owner can complete. One
+// catalog does it; a second one for a while does the same, and no harm. The store's own clock says what is old.
+//
+// Deleting a slot makes it look free. So the low object is raised before, and whoever writes a slot looks at it afterwards; and slots younger than a
+// day stay in any case, for a signed request lives shorter.
+
+const (
+	slotAgeMin   = 24 * time.Hour
+	uploadAgeMin = time.Hour // younger uploads are left alone, though they may be orphans
+)
+
+// clockKey is an object that is written only to see the store's time.
+const clockKey = commitlog.Root + "clock"
+
+// keepHouse goes through all logs, if it is time again.
+func (r *registrar) keepHouse(ctx context.Context, logs []commitlog.Log) error {
+	if len(logs) == 0 || r.node.Housekeeping == 0 || time.Since(r.kept) < r.node.Housekeeping {
+		return nil
+	}
+	now, err := r.storeTime(ctx)
+	if err != nil {
+		return err
+	}
+	uploads, err := r.node.Store.ListUploads(ctx, r.node.RawPrefix+"/")
+	if err != nil {
+		return fmt.Errorf("list open uploads: %w", err)
+	}
+	for _, log := range logs {
+		if err := r.retain(ctx, log, now); err != nil {
+			return fmt.Errorf("retention of log %s: %w", log, err)
+		}
+		if err := r.sweep(ctx, log, uploads, now); err != nil {
+			return fmt.Errorf("orphaned uploads of log %s: %w", log, err)
+		}
+	}
+	r.kept = time.Now()
+	return nil
+}
+
+func (r *registrar) storeTime(ctx context.Context) (time.Time, error) {
+	if err := r.node.Store.Put(ctx, clockKey, nil); err != nil {
+		return time.Time{}, fmt.Errorf("ask for the store's time: %w", err)
+	}
+	o, err := r.node.Store.Head(ctx, clockKey)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask for the store's time: %w", err)
+	}
+	return time.UnixMicro(o.Modified), nil
+}
+
+// retain deletes the slots of a log that are older than the retention and registered, but never the newest two.
+func (r *registrar) retain(ctx context.Context, log commitlog.Log, now time.Time) error {
+	if r.node.KeepLog == 0 {
+		return nil
+	}
+	old := now.Add(-max(r.node.KeepLog, slotAgeMin)).UnixMicro()
+	page, err := r.node.Store.List(ctx, log.Prefix(), "", listPage)
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	registered := r.cursors[topicOf{log.Table, log.Topic}].After(log.Partition)
+	var gone []port.Object
+	keep := commitlog.None
+	for _, o := range page[:max(0, len(page)-2)] { // two stay, so that the newest entry is always there
+		slot, ok := log.SlotOf(o.Key)
+		if !ok || slot >= registered || o.Modified >= old {
+			break
+		}
+		gone, keep = append(gone, o), slot+1
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := r.raiseLow(ctx, log, keep); err != nil {
+		return err
+	}
+	for _, o := range gone {
+		if err := r.node.Store.Delete(ctx, o.Key); err != nil {
+			return fmt.Errorf("delete %s: %w", o.Key, err)
+		}
+	}
+	r.node.Log.Info("deleted old slots", "log", log, "count", len(gone), "first_kept", keep)
+	return nil
+}
+
+// raiseLow says that the slots below one count no more. It never goes back.
+func (r *registrar) raiseLow(ctx context.Context, log commitlog.Log, to commitlog.Slot) error {
+	body, err := json.Marshal(low{to})
+	if err != nil {
+		return err
+	}
+	for {
+		before, etag, err := r.node.Store.Get(ctx, log.LowKey())
+		switch {
+		case isNotFound(err):
+			err = r.node.Store.PutIfAbsent(ctx, log.LowKey(), body)
+		case err == nil:
+			var l low
+			if err := json.Unmarshal(before, &l); err != nil {
+				return fmt.Errorf("%s: %w", log.LowKey(), err)
+			}
+			if l.Low >= to {
+				return nil
+			}
+			err = r.node.Store.PutIfMatch(ctx, log.LowKey(), body, etag)
+		}
+		if !errors.Is(err, port.ErrConflict) && !isNotFound(err) {
+			return err
+		}
+	}
+}
+
+// sweep aborts the uploads of a log's superseded owners: all that their entries name was completed before the claim that came after
+// them (I2), so what is still open is in no entry. What an owner is making again before its own claim carries the claim that still counts.
+func (r *registrar) sweep(ctx context.Context, log commitlog.Log, uploads []port.Upload, now time.Time) error {
+	var of []port.Upload
+	newest := commitlog.None
+	for _, u := range uploads {
+		claim, ok := log.ClaimOf(u.Key)
+		if !ok || u.Initiated > now.Add(-uploadAgeMin).UnixMicro() {
+			continue
+		}
+		if newest == commitlog.None {
+			last, err := r.lastOf(ctx, log)
+			if err != nil || last == nil {
+				return err
+			}
+			newest = last.Claim
+		}
+		if claim < newest {
+			of = append(of, u)
+		}
+	}
+	for _, u := range of {
+		if err := r.node.Store.AbortUpload(ctx, u.Key, u.ID); err != nil {
+			return fmt.Errorf("abort %s: %w", u.Key, err)
+		}
+	}
+	if len(of) > 0 {
+		r.node.Log.Info("aborted orphaned uploads", "log", log, "count", len(of))
+	}
+	return nil
+}
+
+// lastOf returns the newest entry of a log, nil if it is empty or was just being written.
+func (r *registrar) lastOf(ctx context.Context, log commitlog.Log) (*commitlog.Entry, error) {
+	slot, err := lastSlot(ctx, r.node.Store, log, &retries{log: r.node.Log, metrics: r.node.Metrics})
+	if err != nil || slot == commitlog.None {
+		return nil, err
+	}
+	body, _, err := r.node.Store.Get(ctx, log.Key(slot))
+	if isNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read slot %d: %w", slot, err)
+	}
+	return commitlog.Decode(slot, body)
+}
