@@ -60,6 +60,8 @@ var layers = map[string]layer{
 		outside: []string{"github.com/parquet-go/parquet-go", "github.com/klauspost/compress"},
 	},
 
+	"engine/replay": {project: data, outside: []string{"github.com/parquet-go/parquet-go"}},
+
 	// It proves what the others have written, so it shares no rule with them.
 	"engine/verify": {
 		project: []string{"engine/port", "engine/record", "engine/schema"},
@@ -99,7 +101,7 @@ var layers = map[string]layer{
 	// Programs.
 	"cmd/citystream": {
 		project: append([]string{
-			"actors", "cluster/reign", "config", "engine/adapter/...", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
+			"actors", "cluster/reign", "config", "engine/adapter/...", "engine/replay", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
 		}, data...),
 		outside: []string{
 			awsSDK, // makes the clients that the adapters are given

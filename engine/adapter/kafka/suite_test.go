@@ -101,6 +101,13 @@ func (c cluster) createTopic(t testing.TB, name string, partitions int) {
 
 func (c cluster) deleteTopic(t testing.TB, name string) {
 	t.Helper()
+	if err := c.tryDelete(t, name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c cluster) tryDelete(t testing.TB, name string) error {
+	t.Helper()
 	client := c.client(t)
 	defer client.Close()
 	request := kmsg.NewPtrDeleteTopicsRequest()
@@ -108,12 +115,10 @@ func (c cluster) deleteTopic(t testing.TB, name string) {
 	topic.Topic = kmsg.StringPtr(name)
 	request.TopicNames, request.Topics = []string{name}, append(request.Topics, topic)
 	response, err := request.RequestWith(context.Background(), client)
-	if err == nil {
-		err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
-	}
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
+	return kerr.ErrorForCode(response.Topics[0].ErrorCode)
 }
 
 func (c cluster) truncate(t testing.TB, tp record.TopicPartition, start record.Offset) {
@@ -141,7 +146,7 @@ func (c cluster) append(t testing.TB, codec string, tp record.TopicPartition, re
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}
-	client := c.client(t, kgo.ProducerBatchCompression(codecs[codec]))
+	client := c.client(t, kgo.ProducerBatchCompression(codecs[codec]), kgo.UnknownTopicRetries(100)) // a new topic is not everywhere at once
 	defer client.Close()
 	if err := client.ProduceSync(context.Background(), messages(tp, records)...).FirstErr(); err != nil {
 		t.Fatal(err)
