@@ -7,6 +7,7 @@ SHELL := bash
 GO ?= go
 FUZZTIME ?= 30s
 CHAOSTIME ?= 10m
+KAFKACHAOSTIME ?= 30s
 BENCH ?= .
 SCHEDULES ?= 4000
 ARGS ?=
@@ -35,6 +36,7 @@ test-kafka: compiler ## Run the tests that need Apache Kafka, with Java 17 and M
 	@[ -n "$${KAFKA_BOOTSTRAP_SERVERS:-}" ] || { command -v java && command -v mvn; } >/dev/null || \
 		{ echo "No Java and Maven found: install a JDK 17 and Maven, or set KAFKA_BOOTSTRAP_SERVERS to a cluster for tests." >&2; exit 1; }
 	$(GO) test -race -tags kafka -count=1 -timeout 15m -p 1 -run Apache ./engine/adapter/kafka ./cmd/citystream
+	$(GO) test -tags chaos -count=1 -timeout 15m -run TestChaos ./cmd/citystream -chaos.apache -chaos.time $(KAFKACHAOSTIME)
 
 .PHONY: lint
 lint: compiler ## Check format, vet, staticcheck, go.mod and generated files

@@ -189,6 +189,9 @@ func (d *device) put(e pipeline.Put) error {
 		}
 	} else {
 		d.again, d.refusedAt = 0, time.Now()
+		if err := d.sameTopic(e.Entry); err != nil {
+			return err
+		}
 	}
 	err := d.node.Store.PutIfAbsent(d.ctx, d.cfg.Log.Key(e.Entry.Slot), e.Entry.Encode())
 	if err != nil {
@@ -203,6 +206,22 @@ func (d *device) put(e pipeline.Put) error {
 		return lowErr
 	}
 	d.send(pipeline.PutDone{Entry: e.Entry, Written: err == nil, Low: low})
+	return nil
+}
+
+// sameTopic checks before a commit that the offsets still mean what they meant: a topic that is deleted and made again between two
+// fetches is noticed by nothing else. A cluster that does not answer does not hold up the commit.
+func (d *device) sameTopic(e *commitlog.Entry) error {
+	if e.Kind != commitlog.Flush || e.Reason == commitlog.ReasonTopic { // the reader noticed it before it read on
+		return nil
+	}
+	topics, err := d.node.Source.Topics(d.ctx, []string{d.cfg.Log.Topic})
+	if err != nil || len(topics) == 0 {
+		return nil
+	}
+	if topics[0].ID != e.TopicID {
+		return &commitlog.TopicChangedError{Logged: e.TopicID, Found: topics[0].ID}
+	}
 	return nil
 }
 

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -190,4 +193,86 @@ func TestAPartitionThatCrashesAgainAndAgainIsGivenUpAloneAndLoudly(t *testing.T)
 	if err := cluster.Drain(t.Context()); err == nil {
 		t.Error("the drain of a cluster with a stopped partition ended as if all were well")
 	}
+}
+
+func TestNothingOfATopicThatWasMadeAgainIsCommitted(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	c.produce(0, 0, 30)
+	c.produce(1, 0, 30)
+	system := NewSystem(c.node.Log)
+	defer system.Shutdown()
+	cluster, err := StartCluster(system, c.node, commitlog.Epoch(1), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.until(cluster, "60 rows", func(rows int64, _ *messages.Status) bool { return rows == 60 })
+	c.source.DeleteTopic("gps")
+	c.source.CreateTopic("gps", 2)
+	c.produce(0, 0, 90) // more than before: the offset to be read next is in range, and nothing fails
+	c.produce(1, 0, 5)  // fewer: it is out of range
+	c.until(cluster, "two failed partitions that say why", func(_ int64, s *messages.Status) bool {
+		for _, f := range s.Failed {
+			if !strings.Contains(f.Error, "deleted and made again") {
+				t.Fatalf("partition %d: %s", f.Log.Partition, f.Error)
+			}
+		}
+		return len(s.Failed) == 2
+	})
+	cluster.Stop()
+	c.expectRows(60)
+}
+
+// missingSource counts the fetches of partition 0 that missed their topic.
+type missingSource struct {
+	port.Source
+	missed atomic.Int64
+}
+
+type missingReader struct {
+	port.Reader
+	source *missingSource
+}
+
+func (s *missingSource) Open(tp record.TopicPartition, from record.Offset) port.Reader {
+	r := s.Source.Open(tp, from)
+	if tp.Partition == 0 {
+		return missingReader{r, s}
+	}
+	return r
+}
+
+func (r missingReader) Fetch(ctx context.Context) (port.Fetched, error) {
+	got, err := r.Reader.Fetch(ctx)
+	if errors.Is(err, port.ErrNoTopic) {
+		r.source.missed.Add(1)
+	}
+	return got, err
+}
+
+func TestWhatWasReadOfATopicBeforeItWasMadeAgainIsCommitted(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	c.node.Limits.Age = time.Hour
+	missed := &missingSource{Source: c.source}
+	c.node.Source = missed
+	c.produce(0, 0, 30)
+	system := NewSystem(c.node.Log)
+	defer system.Shutdown()
+	cluster, err := StartCluster(system, c.node, commitlog.Epoch(1), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.until(cluster, "30 records read", func(_ int64, s *messages.Status) bool {
+		return len(s.Workers) == 1 && slices.ContainsFunc(s.Workers[0].Partitions, func(p *messages.PartitionStatus) bool { return p.Position == 30 })
+	})
+	c.source.DeleteTopic("gps")
+	c.until(cluster, "readers that miss their topic", func(int64, *messages.Status) bool {
+		return missed.missed.Load() > 0
+	})
+	c.source.CreateTopic("gps", 2)
+	c.produce(0, 0, 90)
+	c.until(cluster, "two failed partitions", func(_ int64, s *messages.Status) bool { return len(s.Failed) == 2 })
+	cluster.Stop()
+	c.expectRows(30)
 }

@@ -24,11 +24,13 @@ import (
 
 	"citystream/engine/adapter/kafka"
 	"citystream/engine/record"
+	"citystream/internal/apachekafka"
 )
 
 var (
-	chaosTime = flag.Duration("chaos.time", time.Minute, "how long processes are killed and paused")
-	chaosSeed = flag.Uint64("chaos.seed", uint64(time.Now().UnixNano()), "of what happens when")
+	chaosTime   = flag.Duration("chaos.time", time.Minute, "how long processes are killed and paused")
+	chaosApache = flag.Bool("chaos.apache", false, "on Apache Kafka instead of the embedded broker")
+	chaosSeed   = flag.Uint64("chaos.seed", uint64(time.Now().UnixNano()), "of what happens when")
 )
 
 // unkindProxy passes requests on to an S3 service: now and then one is refused, is cut off after it took effect, or comes late.
@@ -126,7 +128,12 @@ func TestChaos(t *testing.T) {
 	random := rand.New(rand.NewPCG(*chaosSeed, 0))
 	t.Setenv("CITYSTREAM_FLUSH_MAX_AGE", "1s")
 	shared := t.TempDir()
-	broker := service(t, "broker", shared)
+	broker := ""
+	if *chaosApache {
+		broker = apachekafka.Start(t).Addr
+	} else {
+		broker = service(t, "broker", shared)
+	}
 	proxy := newUnkindProxy(t, service(t, "store", shared))
 	d := &dataDir{path: shared}
 	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
