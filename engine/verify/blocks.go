@@ -71,6 +71,13 @@ func (b *blocks) block(i int64) ([]byte, error) {
 // checkParts holds the bytes of a file against the checksums of the parts that it was uploaded in.
 func (b *blocks) checkParts(parts []part) error {
 	off := int64(0)
+	for _, p := range parts {
+		off += max(p.Size, 0)
+	}
+	if off != b.size {
+		return &contentError{fmt.Sprintf("its entry has checksums of %d bytes, the file has %d", off, b.size)}
+	}
+	off = 0
 	for i, p := range parts {
 		sum := crc32.NewIEEE()
 		if _, err := io.Copy(sum, io.NewSectionReader(b, off, p.Size)); err != nil {

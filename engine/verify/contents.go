@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strconv"
 
 	"citystream/engine/port"
@@ -12,7 +13,6 @@ import (
 
 // files proves what an entry says of its files, and, unless that was proved before, what is in them.
 func (c *logCheck) files(ctx context.Context, e *entry, proved bool) error {
-	c.givenUp(e)
 	for i := range e.Files {
 		f := &e.Files[i]
 		c.name(f)
@@ -24,7 +24,10 @@ func (c *logCheck) files(ctx context.Context, e *entry, proved bool) error {
 		} else {
 			c.report.Rows += f.Rows
 		}
-		if proved {
+		if proved { // its rows were; that it is still there costs one request
+			if err := c.stillThere(ctx, e, f); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := c.contents(ctx, e, f); err != nil {
@@ -37,24 +40,52 @@ func (c *logCheck) files(ctx context.Context, e *entry, proved bool) error {
 }
 
 // givenUp settles the missing files of the entry before: this entry says that they are lost, or they must be there.
-func (c *logCheck) givenUp(e *entry) {
+func (c *logCheck) givenUp(ctx context.Context, e *entry, before *rules) error {
 	lost := map[string]bool{}
 	for _, l := range e.Lost {
 		lost[l.Key] = true
 		c.topic.lost(l)
 	}
-	for i := range c.missing {
-		if f := &c.missing[i]; !lost[f.Key] {
+	missing, rules := c.missing, c.rules
+	c.missing, c.rules = nil, before
+	for i := range missing {
+		f := &missing[i]
+		if lost[f.Key] {
+			continue
+		}
+		if err := c.contents(ctx, c.before, f); err != nil { // it may have been completed after the first look, and then this slot written
+			return err
+		}
+		if len(c.missing) > 0 {
 			c.violated("I2", c.before.Slot, f, "the file is missing, but slot %d was written after it; it has %d rows", e.Slot, f.Rows)
+			c.missing = nil
 		}
 	}
-	c.missing = nil
+	c.rules = rules
+	return nil
+}
+
+// stillThere looks at a file whose rows an earlier run has proved.
+func (c *logCheck) stillThere(ctx context.Context, e *entry, f *file) error {
+	o, err := c.Store.Head(ctx, f.Key)
+	switch {
+	case errors.Is(err, port.ErrNotFound):
+		c.missing = append(c.missing, *f)
+	case err != nil:
+		return fmt.Errorf("look at %s: %w", f.Key, err)
+	case o.SizeBytes != f.Bytes && !rebuilt(o, f):
+		c.violated("I6", e.Slot, f, "the file has %d bytes, %d were committed", o.SizeBytes, f.Bytes)
+	}
+	return nil
 }
 
 // ranges holds a file's offsets against those of the files before it (I4), against what is accounted for (I3), and against what the
 // watermark has closed (I10).
 func (c *logCheck) ranges(e *entry, f *file) {
 	at := place{f.Table, f.Window}
+	if folder := c.RawPrefix + "/" + f.Table + "/" + f.Window.Time().Format("date=2006-01-02/hour=15"); path.Dir(f.Key) != folder {
+		c.violated("I6", e.Slot, f, "the file does not lie in the Hive partition of its window, %s/", folder)
+	}
 	if f.From >= f.To || f.To > e.ReadThrough {
 		c.violated("I4", e.Slot, f, "the offset range is empty, or ends behind the read-through offset %d", e.ReadThrough)
 	}
@@ -68,9 +99,10 @@ func (c *logCheck) ranges(e *entry, f *file) {
 	if f.Table == deadLetters {
 		return
 	}
-	if base(f.Table) != c.table {
+	if f.Table != c.table && f.Table != c.table+lateSuffix {
 		c.violated("I6", e.Slot, f, "a file of table %s in this log", f.Table)
 	}
+	c.open[f.Window] = max(c.open[f.Window], f.To)
 	end := f.Window + record.Micros(c.rules.Window.Microseconds())
 	if late, closed := c.lateFrom(end); closed && f.From < late {
 		c.violated("I10", e.Slot, f, "an entry before closed the window when records up to %d were read, but the rows from %d on came later", late-1, f.From)
@@ -176,6 +208,7 @@ func (c *rowCheck) row(ctx context.Context, r rowValues) error {
 	switch {
 	case o < f.From || o >= f.To:
 		c.wrong("I4", o, "the row's offset is outside of its file's range [%d, %d)", f.From, f.To)
+		return nil // nor is it looked for anywhere else
 	case o <= c.last:
 		c.wrong("I3", o, "the offset comes after %d in its file", c.last)
 	}
@@ -195,6 +228,9 @@ func (c *rowCheck) row(ctx context.Context, r rowValues) error {
 	}
 	if f.Table == deadLetters {
 		c.dead.add(o)
+	}
+	if c.seen.full() {
+		return fmt.Errorf("rows between the resume offset %d and the read-through offset %d lie too far apart to be held against each other", c.entry.Resume, c.entry.ReadThrough)
 	}
 	return c.expected.compare(ctx, c, r)
 }

@@ -19,8 +19,9 @@ type State struct {
 
 // point is a slot up to which a log was proved.
 type point struct {
-	Slot int64  `json:"slot"`
-	ID   string `json:"id"`
+	Slot  int64  `json:"slot"`
+	ID    string `json:"id"`
+	Kafka bool   `json:"kafka"` // its records were compared too
 }
 
 // saveEvery is how much work an interruption costs at most.
@@ -42,23 +43,23 @@ func OpenState(path string) (*State, error) {
 	return s, nil
 }
 
-// of returns the slot up to which a log's files were proved.
-func (s *State) of(l *logName) int64 {
+// of returns the slot up to which a log's files were proved, their records too if that is asked for.
+func (s *State) of(l *logName, kafka bool) int64 {
 	if s == nil {
 		return -1
 	}
-	if p, ok := s.Logs[l.String()]; ok {
+	if p, ok := s.Logs[l.String()]; ok && (p.Kafka || !kafka) {
 		return p.Slot
 	}
 	return -1
 }
 
 // note keeps that a log is proved up to a slot. That it cannot be kept costs time only, and is said by Save at the end.
-func (s *State) note(l *logName, slot int64, id string) {
-	if s == nil || s.of(l) >= slot {
+func (s *State) note(l *logName, slot int64, id string, kafka bool) {
+	if s == nil || s.of(l, kafka) >= slot {
 		return
 	}
-	s.Logs[l.String()] = point{slot, id}
+	s.Logs[l.String()] = point{slot, id, kafka}
 	if time.Since(s.saved) > saveEvery {
 		s.saved = time.Now()
 		_ = s.Save()

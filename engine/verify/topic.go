@@ -36,29 +36,51 @@ type records struct {
 	reader   port.Reader
 	tp       record.TopicPartition
 	position record.Offset
+	held     *port.Fetched   // what the reader has brought, until all of it is passed on
+	rest     []record.Record // of it
 }
 
-// fetch returns the next records below to, judged, none if there are no more.
+// fetch returns the next records below to, judged, none if there are no more. A fetch may bring records behind to: they are kept for the
+// next call, for the reader does not bring them again.
 func (r *records) fetch(ctx context.Context, to record.Offset, judge func(record.Record) judged) ([]judged, error) {
 	for r.position < to {
-		got, err := r.reader.Fetch(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read %s from offset %d on: %w", r.tp, r.position, err)
+		if r.held == nil {
+			got, err := r.reader.Fetch(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("read %s from offset %d on: %w", r.tp, r.position, err)
+			}
+			r.held, r.rest = &got, got.Records
 		}
 		var all []judged
-		for _, k := range got.Records {
-			if k.Offset >= r.position && k.Offset < to {
-				all = append(all, judge(k))
+		for len(r.rest) > 0 && r.rest[0].Offset < to {
+			if r.rest[0].Offset >= r.position {
+				all = append(all, judge(r.rest[0]))
 			}
+			r.rest = r.rest[1:]
 		}
-		next := got.Next
-		got.Release()
-		r.position = next
+		if len(r.rest) > 0 {
+			r.position = to
+		} else {
+			r.position = max(r.position, r.held.Next)
+			r.release()
+		}
 		if len(all) > 0 {
 			return all, nil
 		}
 	}
 	return nil, nil
+}
+
+func (r *records) release() {
+	if r.held != nil {
+		r.held.Release()
+		r.held, r.rest = nil, nil
+	}
+}
+
+func (r *records) close() {
+	r.release()
+	r.reader.Close()
 }
 
 func judge(rules *rules, k record.Record) judged {
@@ -107,7 +129,7 @@ func (c *logCheck) expect(ctx context.Context, f *file) (*expected, error) {
 
 func (e *expected) close() {
 	if e != nil {
-		e.reader.Close()
+		e.records.close()
 	}
 }
 
@@ -211,16 +233,17 @@ func (e *expected) end(ctx context.Context, c *rowCheck) error {
 
 // topicPass reads a topic once, and looks for each record below the resume offset in what the files had. Nil passes nothing.
 type topicPass struct {
-	check   *logCheck
-	in      *records
-	whole   bool // from the log's first offset on
-	losses  []loss
-	dropped int64
+	check      *logCheck
+	in         *records
+	whole      bool // from the log's first offset on
+	losses     []loss
+	dropped    int64
+	tombstones int64
 }
 
 func (t *topicPass) close() {
 	if t != nil && t.in != nil {
-		t.in.reader.Close()
+		t.in.close()
 	}
 }
 
@@ -263,7 +286,7 @@ func (t *topicPass) open(ctx context.Context, e *entry) (bool, error) {
 	from := max(start, e.First)
 	if t.in != nil {
 		from = max(start, t.in.position)
-		t.in.reader.Close()
+		t.in.close()
 	}
 	t.whole = t.in == nil && from == e.First
 	t.in = &records{reader: c.Source.Open(c.tp, from), tp: c.tp, position: from}
@@ -299,6 +322,9 @@ func (t *topicPass) upTo(ctx context.Context, e *entry) error {
 			t.find(e, &all[i])
 		}
 	}
+	if n := e.Counters.Tombstones; t.whole && e.Resume == e.ReadThrough && t.tombstones > n { // compaction may have removed some since
+		t.check.violated("I3", e.Slot, nil, "%d tombstones were read, as the log says, but Kafka has %d", n, t.tombstones)
+	}
 	if n := e.Counters.LateDropped; t.whole && e.Resume == e.ReadThrough && len(t.losses) == 0 && t.dropped != n {
 		t.check.violated("I3", e.Slot, nil, "%d late records were dropped, as the log says, but %d records are in no file", n, t.dropped)
 	}
@@ -323,15 +349,25 @@ func (t *topicPass) find(e *entry, j *judged) {
 	inFile := c.seen.has(j.offset)
 	given := slices.ContainsFunc(t.losses, func(l loss) bool { return j.offset >= l.From && j.offset < l.To })
 	at := &file{From: j.offset, To: j.offset + 1}
+	if j.kind == isTombstone {
+		t.tombstones++
+	}
 	switch {
 	case given:
 	case j.kind == isTombstone && inFile:
 		c.violated("I3", e.Slot, at, "the record has no value, but is in a file")
 	case j.kind == isDead && !inFile:
 		c.violated("I3", e.Slot, at, "the record cannot be decoded, and is no dead letter")
-	case j.kind == isRow && !inFile && c.rules.Late == schema.Drop:
+	case j.kind == isRow && !inFile && c.rules.Late == schema.Drop && c.wasLate(j):
 		t.dropped++
 	case j.kind == isRow && !inFile:
 		c.violated("I3", e.Slot, at, "the record is below the resume offset, and in no file")
 	}
+}
+
+// wasLate reports whether an entry had closed the record's window before it was read.
+func (c *logCheck) wasLate(j *judged) bool {
+	end := c.rules.windowOf(&file{Table: c.table}, j.event) + record.Micros(c.rules.Window.Microseconds())
+	from, closed := c.lateFrom(end)
+	return c.low > 0 || closed && j.offset >= from // with deleted slots it is not known since when
 }

@@ -9,6 +9,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"citystream/engine/port"
@@ -100,6 +101,9 @@ func (r *Report) violated(v Violation) {
 	}
 }
 
+// ErrNothing says that there is nothing to prove: not a proof, but more likely the wrong bucket.
+var ErrNothing = errors.New("the bucket has no commit log, so there is nothing to prove: is it the right bucket")
+
 // Run proves what is in a bucket. The error says that something could not be read; a broken promise is in the report.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Progress == nil {
@@ -113,7 +117,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.progress.LogsAll = len(logs)
+	if len(logs) == 0 {
+		return nil, ErrNothing
+	}
+	v.logs, v.progress.LogsAll = logs, len(logs)
 	for _, l := range logs {
 		v.progress.Log = l.String()
 		o.Progress(v.progress)
@@ -123,7 +130,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		v.progress.Logs++
 	}
 	o.Progress(v.progress)
-	if err := v.strays(ctx, logs); err != nil {
+	if err := v.strays(ctx); err != nil {
 		return nil, err
 	}
 	v.report.Proved = v.report.Count == 0
@@ -134,6 +141,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 type verifier struct {
 	Options
 	report   *Report
+	logs     []*logName
 	progress Progress
 	tables   map[string]*rules  // by fingerprint
 	named    map[string]*keySet // by folder of a table: the files that entries name

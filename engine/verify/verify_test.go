@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"citystream/engine/enginetest"
+	"citystream/engine/port"
 	"citystream/engine/record"
 	"citystream/engine/schema"
 	"citystream/engine/verify"
@@ -95,14 +97,14 @@ func newBucket(t *testing.T) *bucket {
 	b.topic = topics[0].ID
 	b.put("_citystream/schema/"+cars().Fingerprint()+".json", cars().Canonical())
 	b.entry(0, "claim", map[string]any{})
-	first := b.rows("raw/cars/date=x/hour=0/cars-00000-e000001-s000000000000-o00000000000000000000.parquet", 1, midnight, 0, 6, 0, 2)
-	second := b.rows("raw/cars/date=x/hour=1/cars-00000-e000001-s000000000000-o00000000000000000001.parquet", 1, midnight+hour, 1, 6, 1, 3)
-	dead := b.dead("raw/dead_letters/date=x/hour=5/cars-00000-e000001-s000000000000-o00000000000000000004.parquet", 1)
+	first := b.rows("raw/cars/date=2025-11-24/hour=16/cars-00000-e000001-s000000000000-o00000000000000000000.parquet", 1, midnight, 0, 6, 0, 2)
+	second := b.rows("raw/cars/date=2025-11-24/hour=17/cars-00000-e000001-s000000000000-o00000000000000000001.parquet", 1, midnight+hour, 1, 6, 1, 3)
+	dead := b.dead("raw/dead_letters/date=2025-11-24/hour=21/cars-00000-e000001-s000000000000-o00000000000000000004.parquet", 1)
 	b.entry(1, "flush", map[string]any{
 		"files": []any{first, second, dead}, "resume": 6, "read_through": 6, "watermark": midnight + 2*hour,
 		"counters": counted(4, 1, 1, first, second, dead),
 	})
-	late := b.rows("raw/cars/date=x/hour=0/cars-00000-e000001-s000000000000-o00000000000000000006.parquet", 2, midnight, 6, 7, 6)
+	late := b.rows("raw/cars/date=2025-11-24/hour=16/cars-00000-e000001-s000000000000-o00000000000000000006.parquet", 2, midnight, 6, 7, 6)
 	b.entry(2, "flush", map[string]any{
 		"files": []any{late}, "resume": 7, "read_through": 7, "watermark": midnight + 2*hour, "counters": counted(5, 1, 1, first, second, dead, late),
 	})
@@ -254,8 +256,8 @@ func TestABucketInOrderIsProved(t *testing.T) {
 }
 
 const (
-	firstFile = "raw/cars/date=x/hour=0/cars-00000-e000001-s000000000000-o00000000000000000000.parquet"
-	lateFile  = "raw/cars/date=x/hour=0/cars-00000-e000001-s000000000000-o00000000000000000006.parquet"
+	firstFile = "raw/cars/date=2025-11-24/hour=16/cars-00000-e000001-s000000000000-o00000000000000000000.parquet"
+	lateFile  = "raw/cars/date=2025-11-24/hour=16/cars-00000-e000001-s000000000000-o00000000000000000006.parquet"
 )
 
 // files returns the files of an entry that is being edited.
@@ -317,10 +319,40 @@ func TestEachViolationIsFoundAndNamed(t *testing.T) {
 				b.edit(slot, func(e map[string]any) { e["counters"].(map[string]any)["tombstones"] = 0 })
 			}
 		}, false, "I3", "6 offsets were read"},
+		"the log begins with something else than a claim": {func(b *bucket) { b.edit(0, func(e map[string]any) { e["kind"] = "flush" }) }, false, "I3", "begins with a claim"},
+		"two entries have one id": {func(b *bucket) {
+			b.edit(2, func(e map[string]any) { e["id"] = "e1" })
+			b.edit(3, func(e map[string]any) { e["previous"] = "e1" })
+		}, false, "I1", "same id"},
+		"another worker of the same epoch writes without a claim": {func(b *bucket) {
+			b.edit(3, func(e map[string]any) { e["owner"] = map[string]any{"epoch": 1, "version": 1, "worker": "other"} })
+		}, false, "I1", "without a claim"},
+		"an owner names another's claim": {func(b *bucket) { b.edit(3, func(e map[string]any) { e["claim"] = 2 }) }, false, "I1", "claimed in slot 2"},
+		"a counter goes back": {func(b *bucket) {
+			b.count(1, func(c map[string]any) { c["late_dropped"], c["gaps"] = -1, 1 })
+		}, false, "I5", "a counter goes back"},
+		"a loss is counted and not named":   {func(b *bucket) { b.count(1, func(c map[string]any) { c["lost"] = 1 }) }, false, "I3", "losses of 0"},
+		"more is counted than was read":     {func(b *bucket) { b.count(1, func(c map[string]any) { c["gaps"] = 1000 }) }, false, "I3", "1000 gaps"},
+		"a tombstone is counted as a gap":   {func(b *bucket) { b.count(1, func(c map[string]any) { c["tombstones"], c["gaps"] = 0, 1 }) }, true, "I3", "Kafka has 1"},
+		"a window's flushed offset is gone": {func(b *bucket) { b.edit(2, func(e map[string]any) { e["resume"] = 6 }) }, false, "I4", "flushed through 0"},
+		"a window's flushed offset has no files": {func(b *bucket) {
+			b.edit(2, func(e map[string]any) {
+				e["resume"], e["windows"] = 6, []any{flushed(midnight, 7), flushed(midnight+hour, 7)}
+			})
+		}, false, "I4", "has no such file"},
+		"a file lies in another Hive partition": {func(b *bucket) { b.move(strings.Replace(firstFile, "hour=16", "hour=15", 1)) }, false, "I6", "Hive partition"},
+		"a file lies outside of the tables":     {func(b *bucket) { b.move("elsewhere/x.parquet") }, false, "I6", "Hive partition"},
+		"an entry has no checksums": {func(b *bucket) {
+			b.edit(1, func(e map[string]any) { set(files(e)[0], "parts", []any{}) })
+		}, false, "I6", "checksums of 0 bytes"},
+		"a file has offsets below 0": {func(b *bucket) {
+			r := row{pointer("x"), pointer(events[0]), pointer(int32(0)), pointer(int64(-500)), pointer(kafkaTime)}
+			b.resize(writeFile(b, firstFile, "cars", 1, []row{r, r}, midnight, events[0], events[0], 0, 6))
+		}, false, "I4", "outside of its file's range"},
 		"a window was closed before its rows": {func(b *bucket) {
 			b.edit(0, func(e map[string]any) { e["watermark"], e["read_through"] = midnight+hour, 1 })
 		}, false, "I10", "closed the window"},
-		"a stray file": {func(b *bucket) { b.put("raw/cars/date=x/hour=0/copy.parquet", b.get(firstFile)) }, false, "files", "copy.parquet"},
+		"a stray file": {func(b *bucket) { b.put("raw/cars/date=2025-11-24/hour=16/copy.parquet", b.get(firstFile)) }, false, "files", "copy.parquet"},
 		"a value is not the record's": {func(b *bucket) {
 			b.source.DeleteTopic("cars")
 			b.source.CreateTopic("cars", 1)
@@ -346,6 +378,209 @@ func TestEachViolationIsFoundAndNamed(t *testing.T) {
 			}
 			t.Errorf("not named: %s, %q\n%v", c.invariant, c.names, r.Violations)
 		})
+	}
+}
+
+// count changes the counters of a slot and of those after it.
+func (b *bucket) count(from int, change func(counters map[string]any)) {
+	for slot := from; slot <= 3; slot++ {
+		b.edit(slot, func(e map[string]any) { change(e["counters"].(map[string]any)) })
+	}
+}
+
+// move takes the first file elsewhere, and says so in its entry.
+func (b *bucket) move(key string) {
+	b.put(key, b.get(firstFile))
+	if err := b.store.Delete(context.Background(), firstFile); err != nil {
+		b.Fatal(err)
+	}
+	b.edit(1, func(e map[string]any) { set(files(e)[0], "key", key) })
+}
+
+// flushed is a window as an entry names it.
+func flushed(start, through int64) map[string]any {
+	return map[string]any{"start": start, "flushed_through": through}
+}
+
+func TestAWindowAboveTheResumeOffsetIsInOrderWhereItsFilesAre(t *testing.T) {
+	b := newBucket(t)
+	b.edit(2, func(e map[string]any) { e["resume"], e["windows"] = 6, []any{flushed(midnight, 7)} })
+	if r := b.verify(true, nil); !r.Proved {
+		t.Error(r.Violations)
+	}
+}
+
+func TestNothingIsNoProof(t *testing.T) {
+	_, err := verify.Run(t.Context(), verify.Options{Store: enginetest.NewFakeStore(), RawPrefix: "raw"})
+	if !errors.Is(err, verify.ErrNothing) {
+		t.Error(err)
+	}
+}
+
+func TestAnEntryOfANewerProgramIsNotGuessedAt(t *testing.T) {
+	b := newBucket(t)
+	b.edit(3, func(e map[string]any) { e["format"] = 99 })
+	if _, err := verify.Run(t.Context(), verify.Options{Store: b.store, RawPrefix: "raw"}); err == nil || !strings.Contains(err.Error(), "newer version") {
+		t.Error(err)
+	}
+}
+
+func TestATableMayBeCalledLikeLateRows(t *testing.T) {
+	b := newBucket(t)
+	table := cars()
+	table.Name = "cars_late"
+	b.put("_citystream/schema/"+table.Fingerprint()+".json", table.Canonical())
+	for slot := range 4 {
+		b.edit(slot, func(e map[string]any) {
+			e["fingerprint"] = table.Fingerprint()
+			if slot != 1 {
+				return
+			}
+			set(files(e)[0], "table", "cars_late")
+		})
+		b.put(strings.Replace(slotKey(slot), "log/cars/", "log/cars_late/", 1), b.get(slotKey(slot)))
+		if err := b.store.Delete(t.Context(), slotKey(slot)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, v := range b.verify(false, nil).Violations {
+		if v.File == firstFile && strings.Contains(v.What, "in this log") {
+			t.Error(v)
+		}
+	}
+}
+
+func TestAnOnTimeRecordMustNotBeDropped(t *testing.T) {
+	for name, watermark := range map[string]int64{"late": midnight + hour, "on time": 0} {
+		b := newBucket(t)
+		table := cars()
+		table.Late = schema.Drop
+		b.put("_citystream/schema/"+table.Fingerprint()+".json", table.Canonical())
+		for slot := range 4 {
+			b.edit(slot, func(e map[string]any) { e["fingerprint"] = table.Fingerprint() })
+		}
+		drop := func(e map[string]any) { // the late row at offset 6
+			c := e["counters"].(map[string]any)
+			c["rows"], c["late_dropped"], c["files"] = 4, 1, 3
+			c["bytes"] = json.Number(fmt.Sprint(b.bytesOf(1)))
+			delete(e, "files")
+		}
+		b.edit(2, drop)
+		b.edit(3, drop)
+		for slot := 1; slot <= 3; slot++ {
+			b.edit(slot, func(e map[string]any) { e["watermark"] = watermark })
+		}
+		if err := b.store.Delete(t.Context(), lateFile); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.verify(true, nil); r.Proved != (name == "late") {
+			t.Errorf("%s: proved %t: %v", name, r.Proved, r.Violations)
+		}
+	}
+}
+
+// bytesOf returns how many bytes a slot has counted.
+func (b *bucket) bytesOf(slot int) (n int64) {
+	b.edit(slot, func(e map[string]any) {
+		var err error
+		if n, err = e["counters"].(map[string]any)["bytes"].(json.Number).Int64(); err != nil {
+			b.Fatal(err)
+		}
+	})
+	return n
+}
+
+// hooked is a store in which something happens before the first call of a kind.
+type hooked struct {
+	*enginetest.FakeStore
+	list, get string // prefix of a listing, key of a get
+	happens   func()
+}
+
+func (s *hooked) happen(now bool) {
+	if f := s.happens; now && f != nil {
+		s.happens = nil
+		f()
+	}
+}
+
+func (s *hooked) List(ctx context.Context, prefix, after string, limit int) ([]port.Object, error) {
+	s.happen(s.list != "" && strings.HasPrefix(prefix, s.list))
+	return s.FakeStore.List(ctx, prefix, after, limit)
+}
+
+func (s *hooked) Get(ctx context.Context, key string) ([]byte, string, error) {
+	s.happen(s.get == key)
+	return s.FakeStore.Get(ctx, key)
+}
+
+func (s *hooked) ListUploads(ctx context.Context, prefix string) ([]port.Upload, error) {
+	s.happen(s.list == "" && s.get == "")
+	return s.FakeStore.ListUploads(ctx, prefix)
+}
+
+func TestWhatHappensMeanwhileIsNoViolation(t *testing.T) {
+	newer := strings.Replace(lateFile, "o00000000000000000006", "o00000000000000000007", 1)
+	for name, at := range map[string]func(b *bucket) *hooked{
+		"an entry is written": func(b *bucket) *hooked {
+			return &hooked{list: "raw/", happens: func() {
+				b.put(newer, b.get(lateFile))
+				b.entry(4, "flush", map[string]any{"files": []any{map[string]any{"table": "cars", "key": newer}}})
+			}}
+		},
+		"a log is begun": func(b *bucket) *hooked {
+			return &hooked{list: "raw/", happens: func() {
+				b.put(newer, b.get(lateFile))
+				b.put(strings.Replace(slotKey(0), "/cars/0/", "/cars/1/", 1), fmt.Appendf(nil, `{"files":[{"table":"cars","key":%q}]}`, newer))
+			}}
+		},
+		"slots are deleted": func(b *bucket) *hooked {
+			return &hooked{get: slotKey(0), happens: func() {
+				b.put("_citystream/low/cars/cars/0.json", []byte(`{"low":2}`))
+				_ = b.store.Delete(context.Background(), slotKey(0))
+				_ = b.store.Delete(context.Background(), slotKey(1))
+			}}
+		},
+		"the last entry's file is completed": func(b *bucket) *hooked {
+			body := b.get(lateFile)
+			_ = b.store.Delete(context.Background(), slotKey(3))
+			_ = b.store.Delete(context.Background(), lateFile)
+			return &hooked{happens: func() { b.put(lateFile, body) }}
+		},
+		"a file is completed and the next slot is written": func(b *bucket) *hooked {
+			body := b.get(lateFile)
+			_ = b.store.Delete(context.Background(), lateFile)
+			return &hooked{get: slotKey(3), happens: func() { b.put(lateFile, body) }}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBucket(t)
+			s := at(b)
+			s.FakeStore = b.store
+			r, err := verify.Run(t.Context(), verify.Options{Store: s, RawPrefix: "raw"})
+			if err != nil || !r.Proved || s.happens != nil {
+				t.Errorf("%v, happened %t: %+v", err, s.happens == nil, r)
+			}
+		})
+	}
+}
+
+func TestAStateOfFilesAloneIsNoProofOfRecords(t *testing.T) {
+	b := newBucket(t)
+	rows := []row{
+		{pointer("car-0"), pointer(events[0]), pointer(int32(0)), pointer(int64(0)), pointer(kafkaTime)},
+		{pointer("car-9"), pointer(events[2]), pointer(int32(0)), pointer(int64(2)), pointer(kafkaTime)},
+	}
+	b.resize(writeFile(b, firstFile, "cars", 1, rows, midnight, events[0], events[2], 0, 6))
+	state, err := verify.OpenState(filepath.Join(t.TempDir(), "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := b.verify(false, state); !r.Proved {
+		t.Fatal(r.Violations)
+	}
+	if r := b.verify(true, state); r.Proved {
+		t.Error("the records were not looked at")
 	}
 }
 
@@ -426,9 +661,39 @@ func TestAnInterruptedRunGoesOnAndReadsOnlyWhatIsNew(t *testing.T) {
 	if state, err = verify.OpenState(path); err != nil {
 		t.Fatal(err)
 	}
-	b.put(firstFile, b.get(firstFile)[:200]) // nobody looks
+	b.put(firstFile, make([]byte, len(b.get(firstFile)))) // nobody reads it
 	r := b.verify(true, state)
 	if !r.Proved || !r.Logs[0].Unchanged {
 		t.Errorf("%+v", r)
+	}
+	b.put(firstFile, b.get(firstFile)[:200])
+	if r := b.verify(true, state); r.Proved {
+		t.Error("a file that was cut off is proved")
+	}
+	if err := b.store.Delete(t.Context(), firstFile); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.verify(true, state); r.Proved {
+		t.Error("a file that is gone is proved")
+	}
+}
+
+// The record at offset 6 is in no file; the log counts it as a gap. Kafka has it.
+func TestARecordBehindAFetchThatPassedAnEntryIsLookedFor(t *testing.T) {
+	b := newBucket(t)
+	for _, slot := range []int{2, 3} {
+		b.edit(slot, func(e map[string]any) {
+			var c map[string]any
+			b.edit(1, func(one map[string]any) { c = one["counters"].(map[string]any) })
+			c["gaps"] = 1
+			e["counters"] = c
+			delete(e, "files")
+		})
+	}
+	if err := b.store.Delete(t.Context(), lateFile); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.verify(true, nil); r.Proved {
+		t.Error("a lost record was proved to be there")
 	}
 }
