@@ -93,7 +93,7 @@ func tableNamed(cfg *config.Config, name string) (*schema.Table, error) {
 
 // runReplay goes through all partitions of a table's topic.
 func runReplay(ctx context.Context, cfg *config.Config, t *schema.Table, to string, dry bool) (done []replayed, err error) {
-	bucket, end, err := verifiedStore(ctx, cfg)
+	bucket, end, err := openBucket(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

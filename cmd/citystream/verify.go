@@ -14,9 +14,7 @@ import (
 
 	"citystream/config"
 	"citystream/engine/adapter/kafka"
-	"citystream/engine/adapter/s3"
 	"citystream/engine/verify"
-	"citystream/local/store"
 )
 
 // verifyMemory is what a proof may use, whatever the size of the data.
@@ -71,7 +69,7 @@ Exit code 0: proved. 1: a violation, which is named with table, partition, offse
 
 // runVerify opens what is asked for, and proves it.
 func runVerify(ctx context.Context, cfg *config.Config, withKafka bool, statePath string) (_ *verify.Report, err error) {
-	bucket, end, err := verifiedStore(ctx, cfg)
+	bucket, end, err := openBucket(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -97,51 +95,6 @@ func runVerify(ctx context.Context, cfg *config.Config, withKafka bool, statePat
 	defer bar.end()
 	o.Progress = func(p verify.Progress) { bar.show(int64(p.Logs), int64(p.LogsAll)) }
 	return verify.Run(ctx, o)
-}
-
-// verifiedStore connects to the store of the configuration, of the process that holds the data directory, or to one started for this proof.
-func verifiedStore(ctx context.Context, cfg *config.Config) (*s3.Store, func() error, error) {
-	nothing := func() error { return nil }
-	o := s3.Options{Bucket: cfg.Store.Bucket, Endpoint: cfg.Store.Endpoint, Region: regionOf(cfg)}
-	if o.Endpoint != "" {
-		s, err := s3.Connect(ctx, o)
-		return s, nothing, err
-	}
-	d := &dataDir{path: cfg.Embedded.Data}
-	if _, err := os.Stat(d.join("store")); err != nil {
-		return nil, nothing, fmt.Errorf("there is no store in the data directory: %w: choose another with --data DIR, or an S3 service with --s3 URL", err)
-	}
-	k, err := readKeys(d.awsCredentials())
-	if err != nil {
-		return nil, nothing, err
-	}
-	o.AccessKey, o.SecretKey = k.access, k.secret
-	if inUse(d.path, "store") {
-		values, err := readINI(d.awsConfig())
-		if err != nil {
-			return nil, nothing, fmt.Errorf("the data directory is in use, but not by a store: %w", err)
-		}
-		o.Endpoint = values["services citystream/s3/endpoint_url"]
-		s, err := s3.Connect(ctx, o)
-		return s, nothing, err
-	}
-	if d, err = openService(d.path, "store"); err != nil {
-		return nil, nothing, err
-	}
-	child, err := store.Start(ctx, store.ChildOptions{
-		Args:      []string{"store", "--child", "--data", d.join("store"), "--listen", "127.0.0.1:0"},
-		AccessKey: k.access, SecretKey: k.secret, Logger: newLog(cfg),
-	})
-	if err != nil {
-		return nil, nothing, errors.Join(err, d.close())
-	}
-	end := func() error { return errors.Join(child.Close(), d.close()) }
-	o.Endpoint = "http://" + child.Addr()
-	s, err := s3.Connect(ctx, o)
-	if err != nil {
-		return nil, nothing, errors.Join(err, end())
-	}
-	return s, end, nil
 }
 
 func writeReport(w io.Writer, r *verify.Report, asJSON bool) error {
