@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,25 +32,7 @@ func TestWhatOthersSendIsInSQLSoonAndBadRecordsAreDeadLetters(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := filepath.Join(dir, "data")
-	c, _ := citystream(t, "up", "--stay", "--vehicles", "0", "--data", data, "--config", file, "--output", "json")
-	pipe, err := c.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(pipe)
-	address := ""
-	for address == "" && lines.Scan() {
-		if words := strings.Fields(lines.Text()); len(words) > 1 && words[0] == "Kafka" {
-			address = words[1]
-		}
-	}
-	go func() {
-		for lines.Scan() { // so that the process never waits for a reader
-		}
-	}()
+	address, end := stayUp(t, data, file)
 	produce(t, address,
 		`{"head":{"id":"a1","placedAt":1767323045123},"amounts":[12.5,1]}`,
 		`{"amount":"7", "head":{"placedAt":1767323045124,"id":"a2"}, "new":{"x":[1]}}`,
@@ -60,12 +40,7 @@ func TestWhatOthersSendIsInSQLSoonAndBadRecordsAreDeadLetters(t *testing.T) {
 		`not JSON`)
 	until(t, data, "SELECT number, total, date, hour FROM orders ORDER BY number", "a1,12.5,2026-01-02,03\na2,7.0,2026-01-02,03")
 	until(t, data, "SELECT count(*), count(DISTINCT error) FROM dead_letters WHERE topic = 'shop.orders'", "2,2")
-	if err := c.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Wait(); err != nil {
-		t.Fatalf("after Ctrl-C: %v", err)
-	}
+	end()
 }
 
 // produce sends records to shop.orders and waits until all are acknowledged.

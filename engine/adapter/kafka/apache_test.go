@@ -12,9 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"citystream/engine/adapter/kafka"
 	"citystream/engine/enginetest"
-	"citystream/engine/record"
 	"citystream/internal/apachekafka"
 )
 
@@ -26,23 +24,7 @@ func TestTheKafkaSourceIsASourceOfApacheKafka(t *testing.T) {
 		t.Cleanup(alone.Unlock)
 		c := cluster{b.Addr}
 		c.deleteAll(t)
-		return enginetest.SourceHarness{
-			Source:      source(t, kafka.Options{Brokers: []string{b.Addr}, MaxWait: 50 * time.Millisecond, MaxBytes: 64 << 10}),
-			CreateTopic: c.createTopic,
-			DeleteTopic: c.deleteTopic,
-			Append: func(t testing.TB, tp record.TopicPartition, records ...record.Record) {
-				c.append(t, "none", tp, records)
-			},
-			Gap: func(t testing.TB, tp record.TopicPartition) {
-				c.transact(t, tp, record.Record{Timestamp: 1, Value: []byte("aborted")})(false)
-			},
-			Truncate: c.truncate,
-			Codecs:   []string{"none", "gzip", "snappy", "lz4", "zstd"},
-			AppendWith: func(t testing.TB, codec string, tp record.TopicPartition, r ...record.Record) {
-				c.append(t, codec, tp, r)
-			},
-			Transact: c.transact,
-		}
+		return harness(t, c)
 	})
 }
 

@@ -19,25 +19,29 @@ func TestTheKafkaSourceIsASource(t *testing.T) {
 	t.Parallel()
 	enginetest.SourceSuite(t, func(t *testing.T) enginetest.SourceHarness {
 		b := start(t, broker.Options{Dir: t.TempDir()})
-		c := cluster{b.Addr()}
-		return enginetest.SourceHarness{
-			Source:      source(t, kafka.Options{Brokers: []string{b.Addr()}, MaxWait: 50 * time.Millisecond, MaxBytes: 64 << 10}),
-			CreateTopic: c.createTopic,
-			DeleteTopic: c.deleteTopic,
-			Append: func(t testing.TB, tp record.TopicPartition, records ...record.Record) {
-				c.append(t, "none", tp, records)
-			},
-			Gap: func(t testing.TB, tp record.TopicPartition) {
-				c.transact(t, tp, record.Record{Timestamp: 1, Value: []byte("aborted")})(false)
-			},
-			Truncate: c.truncate,
-			Codecs:   []string{"none", "gzip", "snappy", "lz4", "zstd"},
-			AppendWith: func(t testing.TB, codec string, tp record.TopicPartition, r ...record.Record) {
-				c.append(t, codec, tp, r)
-			},
-			Transact: c.transact,
-		}
+		return harness(t, cluster{b.Addr()})
 	})
+}
+
+// harness is what the source's suite needs of a cluster.
+func harness(t *testing.T, c cluster) enginetest.SourceHarness {
+	return enginetest.SourceHarness{
+		Source:      source(t, kafka.Options{Brokers: []string{c.addr}, MaxWait: 50 * time.Millisecond, MaxBytes: 64 << 10}),
+		CreateTopic: c.createTopic,
+		DeleteTopic: c.deleteTopic,
+		Append: func(t testing.TB, tp record.TopicPartition, records ...record.Record) {
+			c.append(t, "none", tp, records)
+		},
+		Gap: func(t testing.TB, tp record.TopicPartition) {
+			c.transact(t, tp, record.Record{Timestamp: 1, Value: []byte("aborted")})(false)
+		},
+		Truncate: c.truncate,
+		Codecs:   []string{"none", "gzip", "snappy", "lz4", "zstd"},
+		AppendWith: func(t testing.TB, codec string, tp record.TopicPartition, r ...record.Record) {
+			c.append(t, codec, tp, r)
+		},
+		Transact: c.transact,
+	}
 }
 
 func start(t *testing.T, o broker.Options) *broker.Broker {
