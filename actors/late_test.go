@@ -35,6 +35,7 @@ func TestLateRowsGoToTheSideTableWhichTheCatalogKnows(t *testing.T) {
 	c.until(cluster, "2 rows", func(rows int64, _ *messages.Status) bool { return rows == 2 })
 	send("late", 3)
 	c.until(cluster, "3 rows", func(rows int64, _ *messages.Status) bool { return rows == 3 })
+	c.untilMeasured("citystream_accounted_records", map[string]string{"partition": "0", "outcome": "late_row"}, 1)
 	if err := cluster.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -47,4 +48,32 @@ func TestLateRowsGoToTheSideTableWhichTheCatalogKnows(t *testing.T) {
 		t.Errorf("the side table has the files %v, %v", objects, err)
 	}
 	c.expectRows(3)
+}
+
+// untilMeasured waits until a gauge with these labels, among others, has a value.
+func (c *city) untilMeasured(name string, labels map[string]string, want float64) {
+	c.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		families, err := c.node.Metrics.Registry.Gather()
+		if err != nil {
+			c.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				matching := 0
+				for _, l := range m.GetLabel() {
+					if labels[l.GetName()] == l.GetValue() {
+						matching++
+					}
+				}
+				if f.GetName() == name && matching == len(labels) && m.GetGauge().GetValue() == want {
+					return
+				}
+			}
+		}
+		if time.Now().After(deadline) {
+			c.Fatalf("%s %v is not %v", name, labels, want)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
 }

@@ -14,6 +14,7 @@ type Metrics struct {
 	Bytes     *prometheus.CounterVec // of committed files, by table
 	Retries   *prometheus.CounterVec // tries that failed, by what was tried
 	Restarts  *prometheus.CounterVec // takeovers begun, by table
+	Accounted *prometheus.GaugeVec   // what the logs count since their first claims, by table, partition and what became of it
 	Lag       *prometheus.GaugeVec   // records in Kafka that are not committed, by table and partition
 	Waiting   *prometheus.GaugeVec   // seconds for which a partition has been trying the same call, by table and partition
 	Watermark *prometheus.GaugeVec   // committed, in seconds since 1970 UTC, by table and partition
@@ -39,6 +40,7 @@ func NewMetrics() *Metrics {
 		Bytes:     counter("file_bytes_committed_total", "Bytes of Parquet files committed.", "table"),
 		Retries:   counter("retries_total", "Calls to the store, the broker or the catalog that failed and were tried again.", "call"),
 		Restarts:  counter("takeovers_total", "Times that a partition's log was taken over, or again after a lost write.", "table"),
+		Accounted: gauge("accounted_records", "Records that the commit log counts since its first claim: rows, late rows, dead letters, and what else became of them.", "table", "partition", "outcome"),
 		Lag:       gauge("lag_records", "Offsets in Kafka that no committed entry accounts for.", "table", "partition"),
 		Waiting:   gauge("waiting_seconds", "For how long a partition has been trying the same call again.", "table", "partition"),
 		Watermark: gauge("watermark_seconds", "Committed watermark, seconds since 1970 UTC.", "table", "partition"),
@@ -53,6 +55,6 @@ func NewMetrics() *Metrics {
 		}),
 		Cataloged: counter("hive_partitions_registered_total", "Hive partitions registered in the catalog.", "table"),
 	}
-	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Lag, m.Waiting, m.Watermark, m.Buffered, m.Held, m.Workers, m.Cataloged)
+	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Accounted, m.Lag, m.Waiting, m.Watermark, m.Buffered, m.Held, m.Workers, m.Cataloged)
 	return m
 }

@@ -275,6 +275,13 @@ func (w *worker) onStatus(m partitionStatus) {
 	table, number := m.log.Table, fmt.Sprint(m.log.Partition)
 	w.node.Metrics.Lag.WithLabelValues(table, number).Set(float64(max(0, m.status.End-m.status.Resume)))
 	w.node.Metrics.Watermark.WithLabelValues(table, number).Set(float64(m.status.Committed) / 1e6)
+	c := m.status.Counters
+	for outcome, n := range map[string]int64{
+		"row": c.Rows, "late_row": c.LateRows, "late_dropped": c.LateDropped, "dead_letter": c.DeadLetters, "tombstone": c.Tombstones,
+		"gap": c.Gaps, "future_time_clamped": c.Future, "lost": c.Lost,
+	} {
+		w.node.Metrics.Accounted.WithLabelValues(table, number, outcome).Set(float64(n))
+	}
 	waiting := 0.0
 	if !m.since.IsZero() {
 		waiting = time.Since(m.since).Seconds()
