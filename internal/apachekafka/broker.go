@@ -1,5 +1,5 @@
-// Package apachekafka runs a real Apache Kafka for tests: one KRaft node of the version below, from its Maven coordinates, on
-// loopback, with its data in a directory of its own. KAFKA_BOOTSTRAP_SERVERS names a cluster to be used instead.
+// Package apachekafka runs a real Apache Kafka for tests and benchmarks: one KRaft node of the version below, from its Maven
+// coordinates, on loopback, with its data in a directory of its own. KAFKA_BOOTSTRAP_SERVERS names a cluster to be used instead.
 package apachekafka
 
 import (
@@ -11,23 +11,31 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
 // Versions from Maven. Without a logger the broker would not say when it has started.
 const (
-	kafkaVersion = "4.4.0"
+	Version      = "4.4.0"
 	slf4jVersion = "1.7.36"
 )
 
 const startMax = 90 * time.Second // a start after kill -9 recovers the logs first
 
+// A Host is whatever a broker lives in: a test, or a benchmark.
+type Host interface {
+	Helper()
+	TempDir() string // gone when the host ends
+	Cleanup(func())
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // A Broker is one node. Not safe for concurrent use.
 type Broker struct {
 	Addr string // of its listener for clients
 
-	t         testing.TB
+	t         Host
 	dir       string
 	classPath string
 	process   *exec.Cmd
@@ -35,8 +43,8 @@ type Broker struct {
 	log       *lockedBuffer
 }
 
-// Start runs a broker until the test ends, or returns the cluster that KAFKA_BOOTSTRAP_SERVERS names.
-func Start(t testing.TB) *Broker {
+// Start runs a broker until its host ends, or returns the cluster that KAFKA_BOOTSTRAP_SERVERS names.
+func Start(t Host) *Broker {
 	t.Helper()
 	if addr := os.Getenv("KAFKA_BOOTSTRAP_SERVERS"); addr != "" {
 		return &Broker{Addr: addr, t: t}
@@ -126,7 +134,7 @@ func (b *Broker) java(args ...string) *exec.Cmd {
 	return c
 }
 
-func freePort(t testing.TB) int {
+func freePort(t Host) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -139,7 +147,7 @@ func freePort(t testing.TB) int {
 var resolving sync.Mutex
 
 // classPath returns the jars of Kafka, which Maven fetches the first time.
-func classPath(t testing.TB) string {
+func classPath(t Host) string {
 	t.Helper()
 	resolving.Lock()
 	defer resolving.Unlock()
@@ -147,7 +155,7 @@ func classPath(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(cache, "citystream", "apache-kafka-"+kafkaVersion)
+	dir := filepath.Join(cache, "citystream", "apache-kafka-"+Version)
 	known := filepath.Join(dir, "classpath")
 	if path, err := os.ReadFile(known); err == nil && exist(string(path)) {
 		return string(path)
@@ -163,13 +171,13 @@ func classPath(t testing.TB) string {
 <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>%s</version></dependency>
 </dependencies>
 </project>
-`, kafkaVersion, slf4jVersion)
+`, Version, slf4jVersion)
 	if err := os.WriteFile(pom, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("mvn", "-B", "-q", "-f", pom, "dependency:build-classpath", "-Dmdep.outputFile="+known).CombinedOutput()
 	if err != nil {
-		t.Fatalf("fetch Apache Kafka %s with Maven: %v\n%s", kafkaVersion, err, out)
+		t.Fatalf("fetch Apache Kafka %s with Maven: %v\n%s", Version, err, out)
 	}
 	path, err := os.ReadFile(known)
 	if err != nil {

@@ -1,0 +1,67 @@
+// Command bench measures the whole program: what it costs to bring records from Kafka into Parquet files on S3.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == floorCommand {
+		if err := runFloor(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() (err error) {
+	program := flag.String("program", "bin/citystream", "the citystream to be measured")
+	records := flag.Int("records", 6_000_000, "of the large run; the small one has a third")
+	partitions := flag.Int("partitions", 4, "of the topic")
+	embedded := flag.Bool("embedded", false, "the embedded broker also where Apache Kafka could be had")
+	codec := flag.String("codec", "none", "none, lz4 or zstd: compression of the topic's batches")
+	flag.Parse()
+	l := &lab{program: *program}
+	defer func() {
+		if r := recover(); r != nil {
+			b, ok := r.(broken)
+			if !ok {
+				panic(r)
+			}
+			err = errors.New(b.message)
+		}
+		l.close()
+	}()
+	var c sarama.CompressionCodec
+	if err := c.UnmarshalText([]byte(*codec)); err != nil {
+		return err
+	}
+	catchUp(l, load{partitions: *partitions, codec: c, step: time.Millisecond}, *records, *embedded)
+	return nil
+}
+
+// catchUp measures a topic that is full when the worker starts: a third of the records, then all of them.
+func catchUp(l *lab, ld load, n int, embedded bool) {
+	s := startServices(l, embedded)
+	s.kafka.makeTopic(topic, ld.partitions)
+	fmt.Printf("# %s, %d partitions, codec %s\n", s.name, ld.partitions, ld.codec)
+	s.kafka.fill(ld, n/3/ld.partitions*ld.partitions)
+	var first, firstFloor result
+	small := int64(n / 3 / ld.partitions * ld.partitions)
+	l.apart(func(l *lab) { first = s.startWorker(l, "small").until(small) })
+	fmt.Println("worker", small, first)
+	firstFloor = s.startFloor(l, ld.partitions, small)
+	fmt.Println("floor ", small, firstFloor)
+	_ = firstFloor
+}

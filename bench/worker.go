@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A worker is a citystream that reads the topic: a master, one worker and the catalog in one process, on services outside of it.
+type worker struct {
+	*process
+	dir     string
+	metrics string // URL
+	bucket  string
+}
+
+// startWorker starts it on a bucket of its own. Further environment sets the configuration.
+func (s *services) startWorker(l *lab, bucket string, env ...string) *worker {
+	s.open(l, bucket)
+	w := &worker{bucket: bucket, dir: l.TempDir()}
+	env = append(append([]string{"CITYSTREAM_EMBEDDED_METRICS=127.0.0.1:0", "CITYSTREAM_STORE_BUCKET=" + bucket}, s.keys.env()...), env...)
+	w.process = l.start(env, "up", "--stay", "--vehicles", "0", "--workers", "1", "--data", w.dir, "--output", "json",
+		"--kafka", s.kafka.addr, "--s3", s.s3, "--aws", s.aws)
+	return w
+}
+
+// A reading is what the worker says of itself at a moment.
+type reading struct {
+	at        time.Time
+	decoded   int64 // records
+	accounted int64 // records that the logs count
+	files     int64
+	bytes     int64 // of files
+	commits   int64
+	lag       float64
+}
+
+func (w *worker) read() reading {
+	if w.metrics == "" {
+		w.metrics = w.say("metrics ")
+	}
+	r := reading{at: time.Now()}
+	response, err := http.Get(w.metrics)
+	w.lab.check(err)
+	defer response.Body.Close()
+	for s := bufio.NewScanner(response.Body); s.Scan(); {
+		name, value, ok := strings.Cut(s.Text(), " ")
+		v, err := strconv.ParseFloat(value, 64)
+		if !ok || err != nil {
+			continue
+		}
+		switch name, _, _ = strings.Cut(name, "{"); name {
+		case "citystream_records_decoded_total":
+			r.decoded += int64(v)
+		case "citystream_accounted_records":
+			r.accounted += int64(v)
+		case "citystream_files_committed_total":
+			r.files += int64(v)
+		case "citystream_file_bytes_committed_total":
+			r.bytes += int64(v)
+		case "citystream_commits_total":
+			r.commits += int64(v)
+		case "citystream_lag_records":
+			r.lag += v
+		}
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	w.lab.check(err)
+	return r
+}
+
+// A result is what a run cost.
+type result struct {
+	records int64
+	seconds float64 // from the first record read to the last one committed
+	cpu     float64 // seconds, from the start of the process
+	peak    int64   // bytes resident
+	files   int64
+	bytes   int64 // of files
+	commits int64
+}
+
+func (r result) perMillion() float64 { return r.cpu / float64(r.records) * 1e6 }
+func (r result) rate() float64       { return float64(r.records) / r.seconds }
+
+// pollEvery is how often a worker is asked how far it is.
+const pollEvery = 100 * time.Millisecond
+
+// until waits until the worker has committed n records.
+func (w *worker) until(n int64) result {
+	begin := time.Now()
+	first := time.Time{}
+	for {
+		r := w.read()
+		if first.IsZero() && r.decoded > 0 {
+			first = r.at
+		}
+		if r.accounted >= n {
+			return w.result(r, n, r.at.Sub(first).Seconds())
+		}
+		if time.Since(begin) > 10*time.Minute {
+			w.lab.Fatalf("%d of %d records committed after ten minutes:\n%s", r.accounted, n, strings.Join(w.last, "\n"))
+		}
+		<-time.After(pollEvery)
+	}
+}
+
+func (w *worker) result(r reading, n int64, seconds float64) result {
+	cpu, err := cpuSeconds(w.cmd.Process.Pid)
+	w.lab.check(err)
+	peak, err := peakBytes(w.cmd.Process.Pid)
+	w.lab.check(err)
+	return result{records: n, seconds: seconds, cpu: cpu, peak: peak, files: r.files, bytes: r.bytes, commits: r.commits}
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("%.2f CPU-s/M, %.0f records/s, peak %d MB, %d files, %.1f B/row, %d commits",
+		r.perMillion(), r.rate(), r.peak>>20, r.files, float64(r.bytes)/float64(r.records), r.commits)
+}
