@@ -24,6 +24,7 @@ func NewDecoder(t *schema.Table, tp record.TopicPartition) *Decoder {
 // Decode appends what becomes of each record to dst, in order. dst is a batch of the decoder's table. Nothing in dst points into
 // the records afterwards.
 func (d *Decoder) Decode(dst *Batch, records []record.Record) {
+	good, dead := len(dst.Offsets), len(dst.DeadOffsets)
 	for i := range records {
 		r := &records[i]
 		dst.take(r)
@@ -35,6 +36,8 @@ func (d *Decoder) Decode(dst *Batch, records []record.Record) {
 			d.good(dst, r)
 		}
 	}
+	d.system(dst.Good.Columns[d.own:], dst.Offsets[good:], dst.KafkaTimes[good:])
+	d.system(dst.Dead.Columns[4:], dst.DeadOffsets[dead:], dst.DeadKafkaTimes[dead:])
 }
 
 // good completes the row that was just appended.
@@ -44,7 +47,6 @@ func (d *Decoder) good(dst *Batch, r *record.Record) {
 		times := dst.Good.Columns[d.eventTime].Ints
 		event = record.Micros(times[len(times)-1])
 	}
-	d.system(dst.Good.Columns[d.own:], r)
 	dst.Offsets = append(dst.Offsets, r.Offset)
 	dst.EventTimes = append(dst.EventTimes, event)
 	dst.KafkaTimes = append(dst.KafkaTimes, r.Timestamp)
@@ -62,14 +64,19 @@ func (d *Decoder) dead(dst *Batch, r *record.Record) {
 	c[2].AppendBytes(r.Value)
 	d.reason = d.json.reason.AppendTo(d.reason[:0])
 	c[3].AppendBytes(d.reason)
-	d.system(c[4:], r)
 	dst.DeadOffsets = append(dst.DeadOffsets, r.Offset)
 	dst.DeadKafkaTimes = append(dst.DeadKafkaTimes, r.Timestamp)
 }
 
-// system fills schema.SystemColumns of a row.
-func (d *Decoder) system(c []columns.Column, r *record.Record) {
-	c[0].AppendInt(int64(d.partition))
-	c[1].AppendInt(int64(r.Offset))
-	c[2].AppendInt(int64(r.Timestamp))
+// system fills schema.SystemColumns of the rows that were appended.
+func (d *Decoder) system(c []columns.Column, offsets []record.Offset, times []record.Micros) {
+	for range offsets {
+		c[0].AppendInt(int64(d.partition))
+	}
+	for _, o := range offsets {
+		c[1].AppendInt(int64(o))
+	}
+	for _, t := range times {
+		c[2].AppendInt(int64(t))
+	}
 }

@@ -14,6 +14,11 @@ type JSON struct {
 	scratch []byte // text with its escapes resolved
 	reason  Reason
 	scanner
+
+	row       uint64 // number of the record at hand
+	beginning state
+	sights    []sight // of the record at hand, where it is scanned
+	odd       bool    // it is not to be learned from
 }
 
 // NewJSON compiles a table's columns and paths. A column without a path is always null.
@@ -29,6 +34,11 @@ func NewJSON(t *schema.Table) *JSON {
 // are left to the caller. A record that cannot be decoded leaves dst as it was and returns a *Reason, which is valid until the next
 // call. The value is not kept.
 func (d *JSON) Append(dst *columns.Batch, value []byte) error {
+	if d.predicted(dst, value) {
+		d.start(nil)
+		return nil
+	}
+	d.sights, d.odd = d.sights[:0], false
 	d.start(value)
 	defer d.start(nil)
 	if !d.record() {
@@ -38,6 +48,7 @@ func (d *JSON) Append(dst *columns.Batch, value []byte) error {
 	if !d.store(dst) {
 		return &d.reason
 	}
+	d.learn()
 	return nil
 }
 
@@ -66,17 +77,24 @@ func (d *JSON) record() bool {
 // value scans a value that the plan asks for, or that leads to one, and notes where it lies.
 func (d *JSON) value(n *node) bool {
 	clear(d.places[n.lo:n.hi]) // of an earlier field with the same name: the last wins
-	start := d.pos
+	start, c := d.pos, d.at()
 	var ok bool
-	switch c := d.at(); {
+	switch {
 	case c == '"':
 		ok = d.text()
-	case c == '{' && len(n.fields) > 0:
-		ok = d.object(n)
-	case c == '[' && len(n.elems) > 0:
-		ok = d.array(n)
-	default:
+	case !n.steps(c):
 		ok = d.skip()
+	case c == '{':
+		d.see(sight{node: n})
+		ok = d.object(n)
+	default:
+		d.see(sight{node: n})
+		ok = d.array(n)
+	}
+	if !n.steps(c) {
+		d.see(sight{to: n.state, start: start, end: d.pos})
+	} else if len(n.own) > 0 { // one value both for a column and to step into
+		d.odd = true
 	}
 	for i := range n.own {
 		d.places[n.lo+i] = span{start: start, end: d.pos, plain: d.plain}
@@ -103,7 +121,7 @@ func (d *JSON) object(n *node) bool {
 			return false
 		}
 		if child == nil {
-			if !d.skip() {
+			if !d.pass(n.besideField()) {
 				return false
 			}
 		} else if !d.value(child) {
@@ -139,7 +157,7 @@ func (d *JSON) array(n *node) bool {
 				return false
 			}
 			wanted = wanted[1:]
-		} else if !d.skip() {
+		} else if !d.pass(n.besideElement(index)) {
 			return false
 		}
 		d.space()
@@ -154,6 +172,17 @@ func (d *JSON) array(n *node) bool {
 			return d.unexpected()
 		}
 	}
+}
+
+// pass scans a value that no column asks for.
+func (d *JSON) pass(s *state) bool {
+	start := d.pos
+	if !d.skip() {
+		return false
+	}
+	d.see(sight{to: s, start: start, end: d.pos})
+	d.odd = d.odd || s == nil
+	return true
 }
 
 // name returns the name of the field whose text was just scanned.

@@ -124,9 +124,12 @@ func (d decimal) below(n int) bool {
 	return digits == 0 || digits+d.exp <= n
 }
 
+// exactMax is the greatest of the whole numbers that a double holds without error, all of them.
+const exactMax = 1 << 53
+
 // double returns the nearest double; s is the number's text. It is false where the number is too great.
 func (d decimal) double(s []byte) (float64, bool) {
-	const exactMax, powerMax = 1 << 53, 22
+	const powerMax = 22
 	if d.mant <= exactMax && d.exp >= -powerMax && d.exp <= powerMax {
 		// Both are doubles without error, so one operation rounds correctly. (W. D. Clinger, How to read floating point numbers
 		// accurately, 1990.)

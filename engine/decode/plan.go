@@ -16,7 +16,20 @@ type node struct {
 	elems  []element // to step into, where it is an array; by rising index
 	own    []int     // columns that take the value itself: their places are lo, lo+1, ...
 	lo, hi int
-	guess  int // index in fields of the one likely to come next: producers write the same order again and again
+	guess  int // index in fields of the one likely to come next
+	depth  int // objects and arrays around its value
+
+	// What is learned; see predict.go.
+	state   *state
+	skipped *state   // behind a field that no column asks for
+	passed  []*state // behind such an element, by index
+	seen    uint64   // record that it was seen in
+	inner   bool     // has fields or elems
+}
+
+// steps reports whether a value that begins with c is stepped into.
+func (n *node) steps(c byte) bool {
+	return c == '{' && len(n.fields) > 0 || c == '[' && len(n.elems) > 0
 }
 
 type field struct {
@@ -35,7 +48,8 @@ type column struct {
 	typ      schema.Type
 	unit     schema.TimeUnit
 	required bool
-	places   []int // the numbers of its places
+	places   []int  // the numbers of its places
+	row      uint64 // record that the prediction has filled it from
 	from, to record.Micros
 }
 
@@ -80,8 +94,14 @@ func (n *node) field(name string) *node {
 			return f.node
 		}
 	}
-	child := &node{}
+	child := n.child()
 	n.fields = append(n.fields, field{name, child})
+	return child
+}
+
+func (n *node) child() *node {
+	child := &node{depth: n.depth + 1}
+	child.state = &state{node: child, depth: child.depth}
 	return child
 }
 
@@ -90,7 +110,7 @@ func (n *node) element(index int) *node {
 	if i < len(n.elems) && n.elems[i].index == index {
 		return n.elems[i].node
 	}
-	child := &node{}
+	child := n.child()
 	n.elems = append(n.elems, element{})
 	copy(n.elems[i+1:], n.elems[i:])
 	n.elems[i] = element{index, child}
@@ -109,7 +129,7 @@ func (n *node) claim(col int) {
 
 // number gives the places of the node and of all below it their numbers, from lo on, and returns the next free one.
 func (n *node) number(lo int, cols []column) int {
-	n.lo = lo
+	n.lo, n.inner = lo, len(n.fields)+len(n.elems) > 0
 	for _, c := range n.own {
 		cols[c].places = append(cols[c].places, lo)
 		lo++
