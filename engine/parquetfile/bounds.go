@@ -22,8 +22,8 @@ type bounds struct {
 	min, max []byte
 }
 
-// bounds returns the bounds of the open row group, for text unknown: see bytesBounds.
-func (c *column) bounds() bounds {
+// bounds returns the bounds of the open row group.
+func (e *Encoder) bounds(c *column) bounds {
 	if c.values() == 0 {
 		return bounds{}
 	}
@@ -37,8 +37,16 @@ func (c *column) bounds() bounds {
 			true, binary.LittleEndian.AppendUint32(nil, uint32(least)), binary.LittleEndian.AppendUint32(nil, uint32(greatest)),
 		}
 	case schema.Double:
+		if c.dictionary != nil {
+			return doubleBounds(e.numberedDoubles(c.dictionary))
+		}
 		return doubleBounds(c.doubles)
-	case schema.String, schema.Binary:
+	case schema.String:
+		if c.dictionary != nil { // it has every value, and no other
+			return textBounds(c.dictionary.values, len(c.dictionary.ends), func(n int) int { return len(c.dictionary.value(uint32(n))) })
+		}
+		return textBounds(c.bytes, len(c.int32s), func(n int) int { return int(c.int32s[n]) })
+	case schema.Binary:
 		return bounds{}
 	default:
 		least, greatest := extremes(c.int64s)
@@ -78,22 +86,27 @@ func doubleBounds(values []float64) bounds {
 	return bounds{true, appendDoubles(nil, []float64{least}), appendDoubles(nil, []float64{greatest})}
 }
 
-// bytesBounds returns the bounds of text in PLAIN encoding, by the order of its bytes.
-func bytesBounds(typ schema.Type, plain []byte) bounds {
-	if typ != schema.String || len(plain) == 0 {
-		return bounds{}
+// numberedDoubles returns the values of a dictionary.
+func (e *Encoder) numberedDoubles(d *dictionary) []float64 {
+	e.doubles = e.doubles[:0]
+	for at := 0; at < len(d.values); at += 8 {
+		e.doubles = append(e.doubles, math.Float64frombits(binary.LittleEndian.Uint64(d.values[at:])))
 	}
+	return e.doubles
+}
+
+// textBounds returns the bounds of n texts that lie one after another, by the order of their bytes.
+func textBounds(text []byte, n int, length func(int) int) bounds {
 	var least, greatest []byte
-	for first := true; len(plain) > 0; first = false {
-		end := 4 + binary.LittleEndian.Uint32(plain)
-		v := plain[4:end]
-		if first || bytes.Compare(v, least) < 0 {
+	for i := range n {
+		v := text[:length(i)]
+		text = text[len(v):]
+		if i == 0 || bytes.Compare(v, least) < 0 {
 			least = v
 		}
-		if first || bytes.Compare(v, greatest) > 0 {
+		if i == 0 || bytes.Compare(v, greatest) > 0 {
 			greatest = v
 		}
-		plain = plain[end:]
 	}
 	if len(least) > maxBoundBytes || len(greatest) > maxBoundBytes {
 		return bounds{}

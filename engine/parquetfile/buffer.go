@@ -14,7 +14,8 @@ import (
 const maxColumnBytes = math.MaxInt32 - (16 << 20)
 
 // A column holds the rows of one column in the open row group, in the shape in which pages want them: a level a row, and the
-// values that are not null one after another. Exactly one of bits, int32s, int64s, doubles and bytes is in use, by typ.
+// values that are not null one after another. By typ one of bits, int32s, int64s and doubles is in use, or bytes with their lengths in
+// int32s. As long as a dictionary holds the values, int32s has their numbers instead.
 type column struct {
 	name string
 	typ  schema.Type
@@ -26,10 +27,11 @@ type column struct {
 	int32s  []int32
 	int64s  []int64
 	doubles []float64
-	bytes   []byte // String, Binary: the PLAIN encoding, so each value behind its length in 4 bytes
+	bytes   []byte // String, Binary
 
-	dictionary attempts // whether a dictionary paid for the row groups before
-	compress   attempts // whether zstd paid for the pages before
+	dictionary *dictionary // nil where it is not tried or was given up, for this row group
+	number     attempts    // whether a dictionary paid for the row groups before
+	compress   attempts    // whether zstd paid for the pages before
 }
 
 // values returns the number of rows that are not null.
@@ -43,11 +45,8 @@ func (c *column) append(src *columns.Column, rows []int32, e *Encoder) error {
 		c.appendPresent(len(rows), &e.memory)
 	}
 	switch c.typ {
-	case schema.String, schema.Binary:
-		return c.appendBytes(src, rows, &e.memory)
-	case schema.Double:
-		c.doubles = extend(&e.memory, &e.memory.doubles, c.doubles, len(rows))
-		gather(c.doubles[len(c.doubles)-len(rows):], src.Floats, rows)
+	case schema.String, schema.Binary, schema.Double:
+		return c.appendNumbered(src, rows, e)
 	case schema.Bool:
 		c.bits = extend(&e.memory, &e.memory.bytes, c.bits, len(rows))
 		for i, bits := 0, c.bits[len(c.bits)-len(rows):]; i < len(rows); i++ {
@@ -58,6 +57,84 @@ func (c *column) append(src *columns.Column, rows []int32, e *Encoder) error {
 	default:
 		c.int64s = extend(&e.memory, &e.memory.int64s, c.int64s, len(rows))
 		gather(c.int64s[len(c.int64s)-len(rows):], src.Ints, rows)
+	}
+	return nil
+}
+
+// appendNumbered copies values of a type for which a dictionary is tried.
+func (c *column) appendNumbered(src *columns.Column, rows []int32, e *Encoder) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if c.values() == len(rows) && c.number.due() { // the first of the row group
+		c.dictionary = e.takeDictionary()
+	}
+	if c.dictionary == nil {
+		return c.appendBare(src, rows, &e.memory)
+	}
+	c.int32s = extend(&e.memory, &e.memory.int32s, c.int32s, len(rows))
+	numbers := c.int32s[len(c.int32s)-len(rows):]
+	if c.typ == schema.Double {
+		var v [8]byte
+		for i, r := range rows {
+			binary.LittleEndian.PutUint64(v[:], math.Float64bits(src.Floats[r]))
+			numbers[i] = c.dictionary.number(v[:])
+		}
+	} else {
+		for i, r := range rows {
+			numbers[i] = c.dictionary.number(src.Bytes(int(r)))
+		}
+	}
+	if c.dictionary.hopeless(len(c.int32s)) {
+		return c.giveUpDictionary(e)
+	}
+	return nil
+}
+
+// appendBare copies values without a dictionary.
+func (c *column) appendBare(src *columns.Column, rows []int32, m *memory) error {
+	if c.typ == schema.Double {
+		c.doubles = extend(m, &m.doubles, c.doubles, len(rows))
+		gather(c.doubles[len(c.doubles)-len(rows):], src.Floats, rows)
+		return nil
+	}
+	return c.appendBytes(src, rows, m)
+}
+
+// giveUpDictionary puts the values themselves in the place of their numbers.
+func (c *column) giveUpDictionary(e *Encoder) error {
+	d, numbers := c.dictionary, c.int32s
+	c.dictionary, c.int32s = nil, nil
+	c.number.record(false)
+	var err error
+	if c.typ == schema.Double {
+		c.doubles = extend(&e.memory, &e.memory.doubles, c.doubles, len(numbers))
+		for i, n := range numbers {
+			c.doubles[i] = math.Float64frombits(binary.LittleEndian.Uint64(d.value(uint32(n))))
+		}
+	} else {
+		err = c.spell(d, numbers, &e.memory)
+	}
+	e.memory.int32s.give(&e.memory, numbers)
+	e.giveDictionary(d)
+	return err
+}
+
+// spell copies the bytes of numbered values.
+func (c *column) spell(d *dictionary, numbers []int32, m *memory) error {
+	total := 0
+	for _, n := range numbers {
+		total += len(d.value(uint32(n)))
+	}
+	if total > maxColumnBytes {
+		return tooMuch(total, len(numbers))
+	}
+	c.int32s = extend(m, &m.int32s, c.int32s, len(numbers))
+	c.bytes = extend(m, &m.bytes, c.bytes, total)[:0]
+	for i, n := range numbers {
+		v := d.value(uint32(n))
+		c.int32s[i] = int32(len(v))
+		c.bytes = append(c.bytes, v...)
 	}
 	return nil
 }
@@ -128,43 +205,62 @@ func (c *column) appendInt32s(values []int64, rows []int32, m *memory) error {
 }
 
 func (c *column) appendBytes(src *columns.Column, rows []int32, m *memory) error {
-	n := 4 * len(rows)
-	for _, r := range rows {
-		n += len(src.Bytes(int(r)))
+	c.int32s = extend(m, &m.int32s, c.int32s, len(rows))
+	lengths := c.int32s[len(c.int32s)-len(rows):]
+	n := 0
+	for i, r := range rows {
+		length := len(src.Bytes(int(r)))
+		lengths[i] = int32(length)
+		n += length
 	}
 	if n+len(c.bytes) > maxColumnBytes {
-		return fmt.Errorf("%d bytes in %d rows are too much for a file", n, len(rows))
+		return tooMuch(n, len(rows))
 	}
 	c.bytes = extend(m, &m.bytes, c.bytes, n)
 	dst := c.bytes[len(c.bytes)-n:]
 	for _, r := range rows {
-		v := src.Bytes(int(r))
-		binary.LittleEndian.PutUint32(dst, uint32(len(v)))
-		copy(dst[4:], v)
-		dst = dst[4+len(v):]
+		dst = dst[copy(dst, src.Bytes(int(r))):]
 	}
 	return nil
 }
 
+func tooMuch(bytes, rows int) error {
+	return fmt.Errorf("%d bytes in %d rows are too much for a file", bytes, rows)
+}
+
 // reset removes all rows and keeps the memory.
-func (c *column) reset() {
+func (c *column) reset(e *Encoder) {
 	c.rows, c.nulls = 0, 0
 	c.levels, c.bits, c.bytes = c.levels[:0], c.bits[:0], c.bytes[:0]
 	c.int32s, c.int64s, c.doubles = c.int32s[:0], c.int64s[:0], c.doubles[:0]
+	if c.dictionary != nil {
+		e.giveDictionary(c.dictionary)
+		c.dictionary = nil
+	}
 }
 
 // sizeBytes returns the size of the rows.
 func (c *column) sizeBytes() int {
-	return len(c.levels) + len(c.bits) + len(c.bytes) + 4*len(c.int32s) + 8*(len(c.int64s)+len(c.doubles))
+	n := len(c.levels) + len(c.bits) + len(c.bytes) + 4*len(c.int32s) + 8*(len(c.int64s)+len(c.doubles))
+	if c.dictionary != nil {
+		n += len(c.dictionary.values)
+	}
+	return n
 }
 
 // memoryBytes returns the memory held, with what is kept for later rows.
 func (c *column) memoryBytes() int {
-	return cap(c.levels) + cap(c.bits) + cap(c.bytes) + sizeBytes(c.int32s) + sizeBytes(c.int64s) + sizeBytes(c.doubles)
+	n := cap(c.levels) + cap(c.bits) + cap(c.bytes) + sizeBytes(c.int32s) + sizeBytes(c.int64s) + sizeBytes(c.doubles)
+	if c.dictionary != nil {
+		n += c.dictionary.memoryBytes()
+	}
+	return n
 }
 
 // release gives the buffers to the files to come.
-func (c *column) release(m *memory) {
+func (c *column) release(e *Encoder) {
+	m := &e.memory
+	c.reset(e)
 	m.bytes.give(m, c.levels)
 	m.bytes.give(m, c.bits)
 	m.bytes.give(m, c.bytes)

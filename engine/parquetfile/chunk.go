@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/parquet-go/parquet-go/format"
 
@@ -42,7 +43,10 @@ type span struct {
 
 // encodeChunk writes all rows of c as the pages of a column chunk.
 func (e *Encoder) encodeChunk(c *column, out *parts) (chunk, error) {
-	ch := chunk{offset: out.offset, values: int64(c.rows), nulls: int64(c.nulls), bounds: c.bounds()}
+	if err := e.settleDictionary(c); err != nil {
+		return chunk{}, err
+	}
+	ch := chunk{offset: out.offset, values: int64(c.rows), nulls: int64(c.nulls), bounds: e.bounds(c)}
 	var err error
 	switch {
 	case c.values() == 0:
@@ -52,6 +56,8 @@ func (e *Encoder) encodeChunk(c *column, out *parts) (chunk, error) {
 			e.body = appendBits(e.body[:0], c.bits[p.value:p.value+p.values])
 			return e.body, nil
 		})
+	case c.dictionary != nil:
+		err = e.encodeNumbered(c, &ch, out)
 	case c.typ == schema.Double:
 		err = e.encodePages(c, &ch, format.Plain, out, func(p span) ([]byte, error) {
 			e.body = appendDoubles(e.body[:0], c.doubles[p.value:p.value+p.values])
@@ -95,49 +101,69 @@ func (e *Encoder) encodePages(
 	return nil
 }
 
-// encodeBytes writes text with a dictionary if that is the smaller form, else as it lies in the buffer.
-func (e *Encoder) encodeBytes(c *column, ch *chunk, out *parts) error {
-	if !e.buildDictionary(c) {
-		ch.bounds = bytesBounds(c.typ, c.bytes)
-		return e.encodePlainBytes(c, ch, out)
+// settleDictionary keeps the dictionary of a full row group if that is the smaller form.
+func (e *Encoder) settleDictionary(c *column) error {
+	d := c.dictionary
+	if d == nil {
+		return nil
 	}
-	e.body = e.dictionary.appendValues(e.body[:0], c.bytes)
-	ch.bounds = bytesBounds(c.typ, e.body) // the dictionary has every value, and no other
-	if err := e.writeDictionaryPage(ch, len(e.dictionary.entries), e.body, out); err != nil {
+	bare, size := 8*len(c.int32s), len(d.values)
+	if c.typ != schema.Double {
+		bare, size = 0, size+4*len(d.ends)
+		for _, n := range c.int32s {
+			bare += len(d.value(uint32(n)))
+		}
+	}
+	width := bits.Len(uint(max(len(d.ends), 1) - 1))
+	if size+len(c.int32s)*width/8 < bare {
+		c.number.record(true)
+		return nil
+	}
+	return c.giveUpDictionary(e)
+}
+
+// encodeNumbered writes a dictionary and pages of numbers.
+func (e *Encoder) encodeNumbered(c *column, ch *chunk, out *parts) error {
+	d := c.dictionary
+	body := d.values
+	if c.typ != schema.Double {
+		e.body = d.appendPlain(e.body[:0])
+		body = e.body
+	}
+	if err := e.writeDictionaryPage(ch, len(d.ends), body, out); err != nil {
 		return err
 	}
 	return e.encodePages(c, ch, format.RLEDictionary, out, func(p span) ([]byte, error) {
 		var err error
-		e.body, err = e.indexCodec.EncodeInt32(e.body, e.indexes[p.value:p.value+p.values])
+		e.body, err = e.indexCodec.EncodeInt32(e.body, c.int32s[p.value:p.value+p.values])
 		return e.body, err
 	})
 }
 
-// buildDictionary numbers the values of c in e.indexes, and reports whether that pays.
-func (e *Encoder) buildDictionary(c *column) bool {
-	if !c.dictionary.due() {
-		return false
-	}
-	var pays bool
-	e.indexes, pays = e.dictionary.build(c.bytes, e.indexes[:0])
-	c.dictionary.record(pays)
-	return pays
-}
-
-// encodePlainBytes writes the text as it lies in the buffer. A page ends after pageRows rows or when it has pageBytes.
-func (e *Encoder) encodePlainBytes(c *column, ch *chunk, out *parts) error {
+// encodeBytes writes text as DELTA_LENGTH_BYTE_ARRAY: the lengths of a page, then its bytes. A page ends after pageRows rows or when
+// it has pageBytes.
+func (e *Encoder) encodeBytes(c *column, ch *chunk, out *parts) error {
 	p, at := span{}, 0
 	for p.row < c.rows {
 		start := at
 		p.rows, p.values = 0, 0
 		for p.rows < pageRows && p.row+p.rows < c.rows && at-start < pageBytes {
 			if c.nulls == 0 || c.levels[p.row+p.rows] == 1 {
-				at += 4 + int(binary.LittleEndian.Uint32(c.bytes[at:]))
+				at += int(c.int32s[p.value+p.values])
 				p.values++
 			}
 			p.rows++
 		}
-		if err := e.writeDataPage(c, ch, p, format.Plain, c.bytes[start:at], out); err != nil {
+		body, marked := []byte(nil), format.Plain
+		if p.values > 0 {
+			lengths, err := e.deltaInt32(c.int32s[p.value : p.value+p.values])
+			if err != nil {
+				return fmt.Errorf("encode lengths: %w", err)
+			}
+			e.text = append(append(e.text[:0], lengths...), c.bytes[start:at]...)
+			body, marked = e.text, format.DeltaLengthByteArray
+		}
+		if err := e.writeDataPage(c, ch, p, marked, body, out); err != nil {
 			return err
 		}
 		p.row, p.value = p.row+p.rows, p.value+p.values

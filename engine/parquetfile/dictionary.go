@@ -3,78 +3,103 @@ package parquetfile
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/maphash"
 	"math/bits"
+	"math/rand/v2"
 )
 
 // Limits of a dictionary. Readers hold it in memory for each column, and beyond them it seldom pays.
 const (
 	dictionaryValues = 1 << 16
 	dictionaryBytes  = 1 << 20
-	minSlots         = 1 << 10
+	minSlots         = 1 << 8
 )
 
-// A dictionary numbers the distinct values of one column chunk in the order of their first appearance. It is scratch of an
-// Encoder and refers to the values where they lie in the column's buffer.
+// distinctCheck is the number of values after which a dictionary is given up where nearly all of them differ.
+const distinctCheck = 1 << 12
+
+// A dictionary numbers the distinct values of one column chunk in the order of their first appearance.
 type dictionary struct {
-	seed    maphash.Seed
-	slots   []slot   // open addressing; a power of two, at least twice the entries
-	spare   []slot   // to grow into, and back
-	entries []uint32 // where the value begins in the column's buffer, its length in front
-	bytes   int      // of the values with their lengths
+	seed   uint64
+	slots  []slot // open addressing; a power of two, at least twice the values
+	spare  []slot // to grow into, and back
+	values []byte // one after another
+	ends   []uint32
 }
 
-// A slot holds the number of an entry plus one, 0 if free, and its hash, to compare first and to move it without the value.
+// A slot holds the number of a value plus one, 0 if free, and its hash, to compare first and to move it without the value.
 type slot struct {
 	hash, entry uint32
 }
 
-func newDictionary() dictionary {
-	return dictionary{seed: maphash.MakeSeed(), slots: make([]slot, minSlots)}
+func newDictionary() *dictionary {
+	return &dictionary{seed: rand.Uint64() | 1, slots: make([]slot, minSlots)}
 }
 
-// build numbers the values of plain, a buffer in PLAIN encoding, and appends the number of each value to indexes. It reports
-// false, with the dictionary unfinished, if that passes the limits or would not make the column smaller.
-func (d *dictionary) build(plain []byte, indexes []int32) ([]int32, bool) {
-	d.reset()
-	for at := 0; at < len(plain); {
-		end := at + 4 + int(binary.LittleEndian.Uint32(plain[at:]))
-		n := d.number(plain, at, end)
-		if len(d.entries) > dictionaryValues || d.bytes > dictionaryBytes {
-			return indexes, false
-		}
-		indexes = append(indexes, n)
-		at = end
-	}
-	width := bits.Len(uint(len(d.entries) - 1))
-	return indexes, d.bytes+len(indexes)*width/8 < len(plain)
-}
-
-// number returns the number of the value at plain[at:end], a new one if need be.
-func (d *dictionary) number(plain []byte, at, end int) int32 {
-	hash := uint32(maphash.Bytes(d.seed, plain[at+4:end]))
+// number returns the number of a value, a new one if need be.
+func (d *dictionary) number(v []byte) int32 {
+	hash := d.hash(v)
 	mask := uint32(len(d.slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := d.slots[i]
 		if s.entry == 0 {
-			d.slots[i] = slot{hash, uint32(len(d.entries) + 1)}
-			d.entries = append(d.entries, uint32(at))
-			d.bytes += end - at
-			if 2*len(d.entries) > len(d.slots) {
-				d.growSlots()
-			}
-			return int32(len(d.entries) - 1)
+			d.slots[i] = slot{hash, uint32(len(d.ends) + 1)}
+			return d.add(v)
 		}
-		if s.hash == hash && bytes.Equal(plain[at:end], d.value(plain, s.entry-1, end-at)) {
+		if s.hash == hash && bytes.Equal(v, d.value(s.entry-1)) {
 			return int32(s.entry - 1)
 		}
 	}
 }
 
-// value returns at most n bytes of an entry with its length in front; the length in them tells values of different lengths apart.
-func (d *dictionary) value(plain []byte, entry uint32, n int) []byte {
-	start := int(d.entries[entry])
-	return plain[start:min(start+n, len(plain))]
+// hash mixes eight bytes at a time by a multiplication of 128 bits, whose halves are folded: the step of wyhash (Wang Yi, 2019). The seed
+// keeps those who write the values from choosing ones that collide.
+func (d *dictionary) hash(v []byte) uint32 {
+	h := d.seed ^ uint64(len(v))
+	for len(v) > 8 {
+		h = mix(h^binary.LittleEndian.Uint64(v), d.seed)
+		v = v[8:]
+	}
+	var last uint64
+	switch {
+	case len(v) == 8:
+		last = binary.LittleEndian.Uint64(v)
+	case len(v) >= 4:
+		last = uint64(binary.LittleEndian.Uint32(v)) | uint64(binary.LittleEndian.Uint32(v[len(v)-4:]))<<32
+	default:
+		for _, c := range v {
+			last = last<<8 | uint64(c)
+		}
+	}
+	return uint32(mix(h^last, d.seed))
+}
+
+func mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, b)
+	return hi ^ lo
+}
+
+func (d *dictionary) add(v []byte) int32 {
+	d.values = append(d.values, v...)
+	d.ends = append(d.ends, uint32(len(d.values)))
+	if 2*len(d.ends) > len(d.slots) {
+		d.growSlots()
+	}
+	return int32(len(d.ends) - 1)
+}
+
+// value returns the value of a number.
+func (d *dictionary) value(n uint32) []byte {
+	start := uint32(0)
+	if n > 0 {
+		start = d.ends[n-1]
+	}
+	return d.values[start:d.ends[n]]
+}
+
+// hopeless reports, after so many values, whether the dictionary has passed its limits or will.
+func (d *dictionary) hopeless(values int) bool {
+	n := len(d.ends)
+	return n > dictionaryValues || len(d.values)+4*n > dictionaryBytes || values >= distinctCheck && n > values/10*9
 }
 
 func (d *dictionary) growSlots() {
@@ -97,20 +122,26 @@ func (d *dictionary) growSlots() {
 	}
 }
 
-// reset forgets all entries. The slots get a size that fits the last chunk, so that a small chunk after a large one does not
+// reset forgets all values. The slots get a size that fits the last chunk, so that a small chunk after a large one does not
 // clear a megabyte.
 func (d *dictionary) reset() {
-	for len(d.slots) > minSlots && 8*len(d.entries) < len(d.slots) {
+	for len(d.slots) > minSlots && 8*len(d.ends) < len(d.slots) {
 		d.slots = d.slots[:len(d.slots)/2]
 	}
 	clear(d.slots)
-	d.entries, d.bytes = d.entries[:0], 0
+	d.values, d.ends = d.values[:0], d.ends[:0]
 }
 
-// appendValues appends all values in PLAIN encoding.
-func (d *dictionary) appendValues(dst, plain []byte) []byte {
-	for _, start := range d.entries {
-		dst = append(dst, plain[start:start+4+binary.LittleEndian.Uint32(plain[start:])]...)
+// memoryBytes returns the memory held.
+func (d *dictionary) memoryBytes() int {
+	return sizeBytes(d.slots) + sizeBytes(d.spare) + cap(d.values) + sizeBytes(d.ends)
+}
+
+// appendPlain appends all values of text in PLAIN encoding: each behind its length.
+func (d *dictionary) appendPlain(dst []byte) []byte {
+	for n := range d.ends {
+		v := d.value(uint32(n))
+		dst = append(binary.LittleEndian.AppendUint32(dst, uint32(len(v))), v...)
 	}
 	return dst
 }

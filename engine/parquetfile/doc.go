@@ -9,8 +9,13 @@
 // memory of a file is one row group of values and one part at most, whatever the length of the file.
 //
 // What is written: version 2 data pages; all columns OPTIONAL, so that a column can come, go or become nullable without
-// the type of older files differing; integers and timestamps DELTA_BINARY_PACKED, doubles and booleans PLAIN, text and bytes
-// RLE_DICTIONARY where the dictionary is smaller than the values, else PLAIN; zstd, except for pages that it does not shrink.
+// the type of older files differing; integers and timestamps DELTA_BINARY_PACKED, booleans PLAIN; text, bytes and doubles
+// RLE_DICTIONARY where the dictionary is smaller than the values, else text and bytes DELTA_LENGTH_BYTE_ARRAY and doubles PLAIN; zstd,
+// except for pages that it does not shrink. Lengths apart from the text are what makes ids cheap: zstd looks for matches in vain and in
+// haste in 36 hexadecimal digits, but finds one in every length between them, at three times the cost.
+//
+// Values are numbered for the dictionary as they are appended, while they are in the processor's caches, so that text of few values
+// takes four bytes a row from the beginning.
 // The tests read the files with parquet-go, pyarrow and DuckDB; Trino, and by that Athena, and Spark from 3.3 on have decoders for
 // all of it.
 //

@@ -15,20 +15,21 @@ const compressWindow = 1 << 20
 // An Encoder makes pages of column buffers. It holds the scratch memory and the compressor, which are large compared with a
 // file's own buffers, and so is shared by all files of one worker goroutine. Not safe for concurrent use.
 type Encoder struct {
-	zstd       *zstd.Encoder
-	memory     memory
-	dictionary dictionary
-	levelCodec rle.Encoding
-	indexCodec rle.DictionaryEncoding
-	deltaCodec delta.BinaryPackedEncoding
+	zstd         *zstd.Encoder
+	memory       memory
+	dictionaries []*dictionary // that no column has
+	levelCodec   rle.Encoding
+	indexCodec   rle.DictionaryEncoding
+	deltaCodec   delta.BinaryPackedEncoding
 
 	rows    [appendStep]int32 // row numbers 0, 1, 2 ... of a step of Append
 	present [appendStep]int32 // row numbers that are not null
 
 	header, levels, body, packed []byte // of the page that is being made
-	indexes                      []int32
+	text                         []byte // likewise
 	int32s                       []int32
 	int64s                       []int64
+	doubles                      []float64
 }
 
 // NewEncoder returns an Encoder for any number of files, one after another or at the same time.
@@ -45,7 +46,27 @@ func NewEncoder() *Encoder {
 	if err != nil {
 		panic(fmt.Sprintf("parquetfile: zstd refuses constant options: %v", err))
 	}
-	return &Encoder{zstd: z, dictionary: newDictionary(), levelCodec: rle.Encoding{BitWidth: 1}}
+	return &Encoder{zstd: z, levelCodec: rle.Encoding{BitWidth: 1}}
+}
+
+// dictionariesMax is how many are kept for the columns to come: those of a few files.
+const dictionariesMax = 32
+
+func (e *Encoder) takeDictionary() *dictionary {
+	last := len(e.dictionaries) - 1
+	if last < 0 {
+		return newDictionary()
+	}
+	d := e.dictionaries[last]
+	e.dictionaries = e.dictionaries[:last]
+	return d
+}
+
+func (e *Encoder) giveDictionary(d *dictionary) {
+	d.reset()
+	if len(e.dictionaries) < dictionariesMax {
+		e.dictionaries = append(e.dictionaries, d)
+	}
 }
 
 // identity returns the row numbers from first on, n <= appendStep of them, valid until the next call.

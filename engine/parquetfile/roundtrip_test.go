@@ -124,20 +124,17 @@ func TestADictionaryIsUsedOnlyWhereItPays(t *testing.T) {
 func TestADictionaryTakesAsManyValuesAsItsLimitsSay(t *testing.T) {
 	t.Parallel()
 	d := newDictionary()
-	for _, distinct := range []int{dictionaryValues + 1, 3, dictionaryValues} { // the scratch of one must not disturb the next
-		var plain []byte
+	for _, distinct := range []int{dictionaryValues + 1, 3, dictionaryValues} { // what one leaves must not disturb the next
+		d.reset()
+		hopeless := false
 		for r := range 2 * dictionaryValues {
-			plain = append(plain, 8, 0, 0, 0)
-			plain = append(plain, eightDigits(distinct)(r).(string)...)
-		}
-		indexes, ok := d.build(plain, nil)
-		if want := distinct <= dictionaryValues; ok != want {
-			t.Fatalf("%d distinct values: %v, want %v", distinct, ok, want)
-		}
-		for r, n := range indexes {
-			if ok && int(n) != r%distinct {
+			n := d.number([]byte(eightDigits(distinct)(r).(string)))
+			if hopeless = hopeless || d.hopeless(max(2*len(d.ends), r+1)); !hopeless && int(n) != r%distinct {
 				t.Fatalf("%d distinct values: value %d has number %d, want %d", distinct, r, n, r%distinct)
 			}
+		}
+		if want := distinct > dictionaryValues; hopeless != want {
+			t.Fatalf("%d distinct values: hopeless %v, want %v", distinct, hopeless, want)
 		}
 	}
 }

@@ -181,7 +181,7 @@ func (w *Writer) encodeRowGroup() error {
 		if group.columns[i], err = w.opt.Encoder.encodeChunk(c, &w.parts); err != nil {
 			return fmt.Errorf("write row group %d, column %q: %w", len(w.groups), c.name, err)
 		}
-		c.reset()
+		c.reset(w.opt.Encoder)
 	}
 	w.groups = append(w.groups, group)
 	w.kept += group.memoryBytes()
@@ -200,7 +200,7 @@ func (w *Writer) Close(metadata []KeyValue) (Summary, error) {
 		w.err = cmp.Or(err, errClosed)
 	}
 	for i := range w.columns {
-		w.columns[i].release(&w.opt.Encoder.memory)
+		w.columns[i].release(w.opt.Encoder)
 	}
 	w.columns, w.groups, w.kept, w.parts.buf = nil, nil, 0, nil
 	return s, err
