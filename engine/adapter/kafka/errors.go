@@ -57,7 +57,7 @@ func passing(err error) bool {
 	return slices.ContainsFunc([]error{
 		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed,
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ENOTCONN,
-		sarama.ErrNotConnected, sarama.ErrIncompleteResponse, sarama.ErrInsufficientData, sarama.ErrOutOfBrokers,
+		sarama.ErrNotConnected, sarama.ErrIncompleteResponse, sarama.ErrInsufficientData, sarama.ErrOutOfBrokers, errCorrupt, errMalformed,
 	}, func(target error) bool { return errors.Is(err, target) })
 }
 

@@ -7,8 +7,6 @@ import (
 	"sync"
 
 	"github.com/IBM/sarama"
-
-	"citystream/engine/record"
 )
 
 // A link is one connection to one broker, dialled with its first request. One goroutine uses it at a time.
@@ -53,35 +51,6 @@ func (l *link) do(ctx context.Context, request func(*sarama.Broker) error) error
 func (l *link) close() {
 	l.socket.cut()
 	_ = l.broker.Close() // after the cut there is nothing left that could fail in a way that matters
-}
-
-// A want is what to read of one partition.
-type want struct {
-	tp       record.TopicPartition
-	from     record.Offset
-	maxBytes int32
-	epoch    int32 // the leader's epoch as the metadata told it, for the broker to compare with its own
-}
-
-// fetch asks for committed records of partitions that this broker leads, and waits for them up to the waiting time.
-func (l *link) fetch(ctx context.Context, o *Options, wants ...want) (*sarama.FetchResponse, error) {
-	request := &sarama.FetchRequest{
-		Version:      12, // by topic names; sarama lowers it for an older broker
-		MaxWaitTime:  int32(o.MaxWait.Milliseconds()),
-		MinBytes:     1,
-		Isolation:    sarama.ReadCommitted,
-		SessionEpoch: -1, // no fetch session
-	}
-	for _, w := range wants {
-		request.AddBlock(w.tp.Topic, int32(w.tp.Partition), int64(w.from), w.maxBytes, w.epoch)
-		request.MaxBytes = max(request.MaxBytes, w.maxBytes)
-	}
-	var response *sarama.FetchResponse
-	err := l.do(ctx, func(b *sarama.Broker) (err error) {
-		response, err = b.Fetch(request)
-		return err
-	})
-	return response, err
 }
 
 // A socket dials one connection and can cut it at any moment, even while it is being dialled.

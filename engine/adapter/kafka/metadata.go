@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -22,9 +23,49 @@ type leader struct {
 
 func (l leader) wrap(err error) error { return fmt.Errorf("broker %s: %w", l.addr, err) }
 
-// locate asks the cluster for a partition's leader. port.ErrNoTopic is one answer's word; retry asks more often.
-func (s *Source) locate(ctx context.Context, tp record.TopicPartition) (leader, error) {
-	m, err := s.metadata(ctx, []string{tp.Topic})
+// found is what the cluster told of a topic, and when.
+type found struct {
+	at time.Time
+	m  *sarama.MetadataResponse
+}
+
+// foundMax is for how long such an answer serves other partitions of the topic: those that are opened together.
+const foundMax = time.Second
+
+// find returns the metadata of a topic that was asked for after a moment, and lately. A thousand readers that look for their leaders
+// at the same time ask once.
+func (s *Source) find(ctx context.Context, topic string, after time.Time) (*sarama.MetadataResponse, error) {
+	select {
+	case s.finding <- struct{}{}:
+		defer func() { <-s.finding }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if f := s.found[topic]; f.at.After(after) && time.Since(f.at) < foundMax {
+		return f.m, nil
+	}
+	asked := time.Now()
+	m, err := s.metadata(ctx, []string{topic})
+	if err == nil && settled(m) {
+		s.found[topic] = found{asked, m}
+	}
+	return m, err
+}
+
+// settled reports whether an answer knows the topics and their leaders: one that does not is a reason to ask again.
+func settled(m *sarama.MetadataResponse) bool {
+	for _, t := range m.Topics {
+		if t.Err != sarama.ErrNoError || slices.ContainsFunc(t.Partitions, func(p *sarama.PartitionMetadata) bool { return p.Err != sarama.ErrNoError }) {
+			return false
+		}
+	}
+	return true
+}
+
+// locate returns a partition's leader as the cluster told it after a moment. port.ErrNoTopic is one answer's word; retry asks more
+// often.
+func (s *Source) locate(ctx context.Context, tp record.TopicPartition, after time.Time) (leader, error) {
+	m, err := s.find(ctx, tp.Topic, after)
 	if err != nil {
 		return leader{}, err
 	}

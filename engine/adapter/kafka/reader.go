@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -17,10 +18,11 @@ type reader struct {
 	position record.Offset
 	epoch    int32 // leader epoch of the last batch read
 	maxBytes int32 // of the next fetch; grows while a batch does not fit
+	behind   bool  // as far as known there is more to read
 
 	topicID string // as first seen; the offsets of a topic made anew mean something else
-	leader  leader
-	link    *link // to leader; nil before the first fetch and after a trouble
+	leader  leader // none before the first fetch and after a trouble
+	trouble time.Time
 }
 
 var _ port.Reader = (*reader)(nil)
@@ -30,8 +32,8 @@ func (r *reader) Fetch(ctx context.Context) (port.Fetched, error) {
 	var fetched port.Fetched
 	err := r.source.retry(ctx, func(ctx context.Context) (err error) {
 		fetched, err = r.fetch(ctx)
-		if err != nil {
-			r.Close() // whatever it was, the next attempt looks up the leader again
+		if err != nil { // whatever it was, the next attempt looks up the leader again
+			r.leader, r.trouble = leader{}, time.Now()
 		}
 		return err
 	})
@@ -39,87 +41,87 @@ func (r *reader) Fetch(ctx context.Context) (port.Fetched, error) {
 		return port.Fetched{}, fmt.Errorf("fetch %s at offset %d: %w", r.tp, r.position, err)
 	}
 	r.position = fetched.Next
+	r.behind = fetched.End > fetched.Next
 	return fetched, nil
 }
 
-// Close implements port.Reader.
-func (r *reader) Close() {
-	if r.link != nil {
-		r.link.close()
-		r.link = nil
-	}
-}
+// Close implements port.Reader. The connections are the source's.
+func (r *reader) Close() {}
 
 // fetch makes one attempt.
 func (r *reader) fetch(ctx context.Context) (port.Fetched, error) {
-	if err := r.connect(ctx); err != nil {
+	if err := r.find(ctx); err != nil {
 		return port.Fetched{}, err
 	}
 	for {
-		block, err := r.poll(ctx)
+		got, err := r.poll(ctx)
 		if err != nil {
 			return port.Fetched{}, err
 		}
-		records := r.source.slice()
-		got, err := committed((*records)[:0], block, r.position)
-		if err != nil {
-			r.source.giveBack(records)
-			return port.Fetched{}, err
+		h := r.source.harvest()
+		if err := h.committed(&got.part, r.position, &r.source.slabs); err != nil {
+			got.slab.release()
+			r.source.giveBack(h)
+			return port.Fetched{}, r.leader.wrap(err)
 		}
-		*records = got.records
-		if got.next == r.position && got.partial {
-			r.source.giveBack(records)
+		if h.next == r.position && h.partial {
+			got.slab.release()
+			r.source.giveBack(h)
 			if err := r.grow(); err != nil {
 				return port.Fetched{}, err
 			}
 			continue
 		}
 		r.maxBytes = r.source.o.MaxBytes
-		if got.epoch >= 0 {
-			r.epoch = got.epoch
+		if h.epoch >= 0 {
+			r.epoch = h.epoch
+		}
+		end := record.Offset(got.part.LastStableOffset)
+		if end < 0 {
+			end = record.Offset(got.part.HighWatermark)
 		}
 		return port.Fetched{
-			Records: got.records, Next: got.next, End: stableEnd(block), LeaderEpoch: r.epoch,
-			Release: func() { r.source.giveBack(records) },
+			Records: h.records, Next: h.next, End: end, LeaderEpoch: r.epoch,
+			Release: func() {
+				got.slab.release()
+				r.source.giveBack(h)
+			},
 		}, nil
 	}
 }
 
-// connect makes sure that there is a connection to the partition's leader.
-func (r *reader) connect(ctx context.Context) error {
-	if r.link != nil {
+// find makes sure that the partition's leader is known.
+func (r *reader) find(ctx context.Context) error {
+	if r.leader != (leader{}) {
 		return nil
 	}
-	at, err := r.source.locate(ctx, r.tp)
+	at, err := r.source.locate(ctx, r.tp, r.trouble)
 	if err != nil {
 		return err
 	}
 	if r.topicID != "" && at.topicID != r.topicID {
 		return fmt.Errorf("topic %s was deleted and made again (id %s, now %s): %w", r.tp.Topic, r.topicID, at.topicID, port.ErrNoTopic)
 	}
-	r.topicID, r.leader, r.link = at.topicID, at, newLink(at.addr, &r.source.o)
+	r.topicID, r.leader = at.topicID, at
 	return nil
 }
 
 // poll asks once and turns the broker's answer into an error where it is one.
-func (r *reader) poll(ctx context.Context) (*sarama.FetchResponseBlock, error) {
-	response, err := r.link.fetch(ctx, &r.source.o, want{tp: r.tp, from: r.position, maxBytes: r.maxBytes, epoch: r.leader.epoch})
+func (r *reader) poll(ctx context.Context) (answer, error) {
+	got, err := r.source.fetch(ctx, laneKey{r.leader.addr, r.behind}, &ask{tp: r.tp, from: r.position, maxBytes: r.maxBytes, epoch: r.leader.epoch})
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
-	if response.ErrorCode != 0 {
-		return nil, r.leader.wrap(sarama.KError(response.ErrorCode))
+	switch code := sarama.KError(got.part.ErrorCode); code {
+	case sarama.ErrNoError:
+		return got, nil
+	case sarama.ErrOffsetOutOfRange:
+		err = port.ErrOffsetOutOfRange
+	default:
+		err = code
 	}
-	block := response.GetBlock(r.tp.Topic, int32(r.tp.Partition))
-	switch {
-	case block == nil:
-		return nil, r.leader.wrap(sarama.ErrIncompleteResponse)
-	case block.Err == sarama.ErrOffsetOutOfRange:
-		return nil, r.leader.wrap(port.ErrOffsetOutOfRange)
-	case block.Err != sarama.ErrNoError:
-		return nil, r.leader.wrap(block.Err)
-	}
-	return block, nil
+	got.slab.release()
+	return answer{}, r.leader.wrap(err)
 }
 
 // grow doubles the size of the next fetch because not even one batch came whole.
@@ -131,24 +133,17 @@ func (r *reader) grow() error {
 	return nil
 }
 
-// stableEnd returns the end of the committed records.
-func stableEnd(block *sarama.FetchResponseBlock) record.Offset {
-	if block.LastStableOffset < 0 {
-		return record.Offset(block.HighWaterMarkOffset)
+// harvest takes an empty one from the pool; giveBack returns it, without holding on to what the records alias.
+func (s *Source) harvest() *harvest {
+	if h, ok := s.harvests.Get().(*harvest); ok {
+		return h
 	}
-	return record.Offset(block.LastStableOffset)
+	return &harvest{}
 }
 
-// slice takes a slice of records from the pool; giveBack returns it, without holding on to what the records alias.
-func (s *Source) slice() *[]record.Record {
-	if p, ok := s.pool.Get().(*[]record.Record); ok {
-		return p
-	}
-	return new([]record.Record)
-}
-
-func (s *Source) giveBack(p *[]record.Record) {
-	clear(*p)
-	*p = (*p)[:0]
-	s.pool.Put(p)
+func (s *Source) giveBack(h *harvest) {
+	h.release()
+	clear(h.records)
+	h.records = h.records[:0]
+	s.harvests.Put(h)
 }

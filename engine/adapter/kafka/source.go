@@ -1,9 +1,11 @@
 // Package kafka is the engine's Kafka: the source of records, the producer, and the making of topics.
 //
-// Reading works on batches, not on messages: each reader asks the partition's leader for record batches over a connection of its
-// own, so that a long poll holds up nothing else, and turns them into one slice of records whose keys and values alias the
-// response. Only committed records come out: the records of aborted transactions, control records and what lies below the wanted
-// offset are taken out here, and the position moves on over all of them.
+// Reading works on batches, not on messages: the fetches of all readers of a broker share two connections (see lane), and what comes
+// for one of them becomes one slice of records whose keys and values alias the answer, which goes back to a pool when all its readers
+// have released it. Only committed records come out: the records of aborted transactions, control records and what lies below the
+// wanted offset are taken out here, and the position moves on over all of them.
+//
+// Sarama does the rest: metadata, offsets, producing.
 //
 // Troubles that pass by themselves (a broker restarts, a leader moves) are waited out for a while with growing pauses; passing is
 // the one function that tells them from those that do not. Nothing is ever reset in silence: an offset that the log does not
@@ -89,11 +91,17 @@ type Source struct {
 	o     Options
 	ended context.Context // ends with Close
 	end   context.CancelFunc
-	pool  sync.Pool // of *[]record.Record
+	slabs slabPool
+
+	harvests sync.Pool // of *harvest
 
 	mu    sync.Mutex
-	idle  map[string]*link // at most one a broker; nil once closed
-	known []string         // addresses that the cluster advertised last
+	idle  map[string]*link  // at most one a broker; nil once closed
+	lanes map[laneKey]*lane // nil once closed
+	known []string          // addresses that the cluster advertised last
+
+	finding chan struct{}    // of one slot: taken by who uses found
+	found   map[string]found // by topic
 }
 
 var _ port.Source = (*Source)(nil)
@@ -103,7 +111,7 @@ func NewSource(o Options) (*Source, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("kafka source: %w", err)
 	}
-	s := &Source{o: o, idle: map[string]*link{}}
+	s := &Source{o: o, idle: map[string]*link{}, lanes: map[laneKey]*lane{}, finding: make(chan struct{}, 1), found: map[string]found{}}
 	s.ended, s.end = context.WithCancel(context.Background())
 	if err := s.reach(); err != nil {
 		_ = s.Close()
@@ -158,11 +166,7 @@ func topicID(id sarama.Uuid) string {
 
 // Offsets implements port.Source.
 func (s *Source) Offsets(ctx context.Context, tp record.TopicPartition) (start, end record.Offset, err error) {
-	err = s.retry(ctx, func(ctx context.Context) error {
-		l, err := s.locate(ctx, tp)
-		if err != nil {
-			return err
-		}
+	err = s.atLeader(ctx, tp, func(ctx context.Context, l leader) (err error) {
 		if start, err = s.offset(ctx, l, tp, sarama.OffsetOldest); err != nil {
 			return err
 		}
@@ -201,11 +205,7 @@ func (s *Source) offset(ctx context.Context, at leader, tp record.TopicPartition
 // EpochEnd implements port.Source. For an epoch that the partition passed over, the answer is the end of the greatest epoch below
 // it, which is where a log that had records of that epoch was cut.
 func (s *Source) EpochEnd(ctx context.Context, tp record.TopicPartition, leaderEpoch int32) (end record.Offset, ok bool, err error) {
-	err = s.retry(ctx, func(ctx context.Context) error {
-		l, err := s.locate(ctx, tp)
-		if err != nil {
-			return err
-		}
+	err = s.atLeader(ctx, tp, func(ctx context.Context, l leader) (err error) {
 		end, ok, err = s.epochEnd(ctx, l, tp, leaderEpoch)
 		return err
 	})
@@ -215,9 +215,24 @@ func (s *Source) EpochEnd(ctx context.Context, tp record.TopicPartition, leaderE
 	return end, ok, nil
 }
 
+// atLeader retries op with the partition's leader, which is looked up anew after a trouble.
+func (s *Source) atLeader(ctx context.Context, tp record.TopicPartition, op func(context.Context, leader) error) error {
+	trouble := time.Time{}
+	return s.retry(ctx, func(ctx context.Context) error {
+		l, err := s.locate(ctx, tp, trouble)
+		if err == nil {
+			err = op(ctx, l)
+		}
+		if err != nil {
+			trouble = time.Now()
+		}
+		return err
+	})
+}
+
 // Open implements port.Source.
 func (s *Source) Open(tp record.TopicPartition, from record.Offset) port.Reader {
-	return &reader{source: s, tp: tp, position: from, epoch: -1, maxBytes: s.o.MaxBytes}
+	return &reader{source: s, tp: tp, position: from, epoch: -1, maxBytes: s.o.MaxBytes, behind: true}
 }
 
 // Close implements port.Source.
@@ -225,7 +240,7 @@ func (s *Source) Close() error {
 	s.end()
 	s.mu.Lock()
 	idle := s.idle
-	s.idle = nil
+	s.idle, s.lanes = nil, nil
 	s.mu.Unlock()
 	for _, l := range idle {
 		l.close()
