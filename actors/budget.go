@@ -2,9 +2,13 @@ package actors
 
 import (
 	"context"
+	"runtime"
 	"sync"
 
+	"citystream/engine/decode"
+	"citystream/engine/parquetfile"
 	"citystream/engine/pipeline"
+	"citystream/engine/schema"
 )
 
 // Budget bounds what the partitions of one worker buffer (I7): batches from their fetching to their release, and open files. Safe for concurrent use.
@@ -16,8 +20,11 @@ import (
 // A partition that buffers nothing may always fetch one batch. So a budget holds if it has room for a batch of each partition beside
 // the files; what is more than that is the memory of the encoders, a few MiB a partition, and of the runtime.
 type Budget struct {
-	limit   int64
-	metrics *Metrics
+	limit    int64
+	metrics  *Metrics
+	encoders *parquetfile.Encoders // as many as processors, for all files of the worker
+
+	pools sync.Map // of *sync.Pool of *decode.Batch, by table: a partition that has nothing to do holds none
 
 	mu      sync.Mutex
 	used    int64
@@ -40,7 +47,27 @@ type share struct {
 
 // NewBudget returns an unused budget of so many bytes; 0 is without limit.
 func NewBudget(limitBytes int64, metrics *Metrics) *Budget {
-	return &Budget{limit: limitBytes, metrics: metrics, members: map[*share]bool{}, freed: make(chan struct{})}
+	encoders := parquetfile.NewEncoders(runtime.GOMAXPROCS(0))
+	return &Budget{limit: limitBytes, metrics: metrics, encoders: encoders, members: map[*share]bool{}, freed: make(chan struct{})}
+}
+
+// takeBatch returns an empty batch of a table.
+func (b *Budget) takeBatch(t *schema.Table) *decode.Batch {
+	if batch, ok := b.pool(t).Get().(*decode.Batch); ok {
+		return batch
+	}
+	return decode.NewBatch(t)
+}
+
+// giveBatch takes back a batch whose rows nobody needs any more.
+func (b *Budget) giveBatch(batch *decode.Batch) {
+	batch.Reset()
+	b.pool(batch.Table).Put(batch)
+}
+
+func (b *Budget) pool(t *schema.Table) *sync.Pool {
+	pool, _ := b.pools.LoadOrStore(t, &sync.Pool{})
+	return pool.(*sync.Pool)
 }
 
 // join adds a partition.

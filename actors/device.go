@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"citystream/engine/commitlog"
-	"citystream/engine/decode"
-	"citystream/engine/parquetfile"
 	"citystream/engine/pipeline"
 	"citystream/engine/port"
 	"citystream/engine/record"
@@ -38,8 +36,7 @@ type device struct {
 
 	// Owned by the goroutine of run.
 	files     map[pipeline.FileID]*openFile
-	encoder   *parquetfile.Encoder
-	credits   chan *decode.Batch
+	credits   chan struct{} // a place for each batch that may be under way
 	share     *share
 	reading   context.CancelFunc // ends the present reader; nil if there is none
 	refused   string             // id of an entry whose write was refused or unanswered
@@ -61,12 +58,8 @@ func newDevice(node *Node, budget *Budget, cfg pipeline.Config, send func(any)) 
 		retries: &retries{log: log, metrics: node.Metrics}, fetches: &retries{log: log, metrics: node.Metrics},
 		wake:    make(chan struct{}, 1),
 		files:   map[pipeline.FileID]*openFile{},
-		encoder: parquetfile.NewEncoder(),
-		credits: make(chan *decode.Batch, node.Batches),
+		credits: make(chan struct{}, node.Batches),
 		share:   budget.join(func(id pipeline.FileID) { send(pipeline.Shed{Now: now(), File: id}) }),
-	}
-	for range node.Batches {
-		d.credits <- decode.NewBatch(cfg.Table)
 	}
 	go d.guard(d.run)
 	return d
@@ -151,9 +144,9 @@ func (d *device) do(e pipeline.Effect) {
 	case pipeline.Append:
 		err = d.append(e)
 	case pipeline.Release:
-		d.share.change(-batchBytes(e.Batch))
-		e.Batch.Reset()
-		d.credits <- e.Batch
+		d.share.change(-int64(e.Batch.MemoryBytes()))
+		d.share.budget.giveBatch(e.Batch)
+		<-d.credits
 	case pipeline.Close:
 		err = d.close(e)
 	case pipeline.Discard:
@@ -172,9 +165,6 @@ func (d *device) do(e pipeline.Effect) {
 		d.send(pipeline.Failed{Err: err})
 	}
 }
-
-// batchBytes returns what a decoded batch takes.
-func batchBytes(b *decode.Batch) int64 { return int64(b.Good.SizeBytes() + b.Dead.SizeBytes()) }
 
 func now() record.Micros { return record.MicrosOf(time.Now()) }
 

@@ -42,7 +42,7 @@ type reader struct {
 	retries *retries
 	decoder *decode.Decoder
 
-	expected int64 // bytes of the next batch: those of the last, less after each that is smaller
+	expected int64 // bytes of the next fetch and its batch: those of the last, less after each that is smaller
 }
 
 // What a batch is taken to have before it is there: the first one, and at least.
@@ -56,62 +56,73 @@ func (r *reader) run() {
 	defer source.Close()
 	position := r.effect.From
 	doubted := false // the topic was missing: it may be another one when it comes back
-	var batch *decode.Batch
-	defer func() {
-		if batch != nil {
-			r.device.credits <- batch
-		}
-	}()
 	for r.effect.Until == 0 || position < r.effect.Until {
-		if batch == nil {
-			select {
-			case batch = <-r.device.credits:
-			case <-r.ctx.Done():
-				return
-			}
-		}
-		if err := r.device.share.admit(r.ctx, r.expected); err != nil {
+		select {
+		case r.device.credits <- struct{}{}:
+		case <-r.ctx.Done():
 			return
 		}
-		var got port.Fetched
-		err := r.retries.do(r.ctx, "fetch", doesNotPass, func(ctx context.Context) (err error) {
-			if doubted {
-				if err := r.sameTopic(ctx); err != nil {
-					return err
-				}
-				doubted = false
-			}
-			got, err = source.Fetch(ctx)
-			doubted = errors.Is(err, port.ErrNoTopic)
-			return err
-		})
-		if err != nil {
-			r.device.share.change(-r.expected)
+		rows, ok := r.next(source, &doubted)
+		if rows.Batch == nil {
+			<-r.device.credits
 		}
-		if errors.Is(err, port.ErrOffsetOutOfRange) {
-			r.device.send(pipeline.OutOfRange{Generation: r.effect.Generation})
-			if pause(r.ctx, time.Second) { // said again if an entry was just being written
-				continue
-			}
+		if !ok {
+			return
 		}
-		var changed *commitlog.TopicChangedError
-		if errors.As(err, &changed) {
-			r.device.send(pipeline.Drain{Now: now(), Reason: commitlog.ReasonTopic, Err: err})
+		if rows.Next > 0 {
+			position = rows.Next
+			r.device.send(rows)
 		}
-		if err != nil {
-			return // or the reading was ended
-		}
-		rows := r.decode(got, batch)
-		actual := int64(0)
-		if rows.Batch != nil {
-			actual = batchBytes(batch)
-			batch = nil // it comes back by Release
-		}
-		r.device.share.change(actual - r.expected)
-		r.expected = max(actual, r.expected/2, expectedMin)
-		position = rows.Next
-		r.device.send(rows)
 	}
+}
+
+// next fetches and decodes once. It is false where the reading has ended; without an outcome, Next is 0.
+func (r *reader) next(source port.Reader, doubted *bool) (pipeline.Rows, bool) {
+	if err := r.device.share.admit(r.ctx, r.expected); err != nil {
+		return pipeline.Rows{}, false
+	}
+	got, err := r.fetch(source, doubted)
+	if err != nil {
+		r.device.share.change(-r.expected)
+		return pipeline.Rows{}, r.failed(err)
+	}
+	rows, fetched := r.decode(got)
+	held := int64(0)
+	if rows.Batch != nil {
+		held = int64(rows.Batch.MemoryBytes())
+	}
+	r.device.share.change(held - r.expected)
+	r.expected = max(held+fetched, r.expected/2, expectedMin)
+	return rows, true
+}
+
+// fetch fetches once. A topic that was missing may be another one when it comes back.
+func (r *reader) fetch(source port.Reader, doubted *bool) (got port.Fetched, err error) {
+	err = r.retries.do(r.ctx, "fetch", doesNotPass, func(ctx context.Context) (err error) {
+		if *doubted {
+			if err := r.sameTopic(ctx); err != nil {
+				return err
+			}
+			*doubted = false
+		}
+		got, err = source.Fetch(ctx)
+		*doubted = errors.Is(err, port.ErrNoTopic)
+		return err
+	})
+	return got, err
+}
+
+// failed tells the partition of an error that does not pass, and reports whether reading goes on.
+func (r *reader) failed(err error) bool {
+	if errors.Is(err, port.ErrOffsetOutOfRange) {
+		r.device.send(pipeline.OutOfRange{Generation: r.effect.Generation})
+		return pause(r.ctx, time.Second) // said again if an entry was just being written
+	}
+	var changed *commitlog.TopicChangedError
+	if errors.As(err, &changed) {
+		r.device.send(pipeline.Drain{Now: now(), Reason: commitlog.ReasonTopic, Err: err})
+	}
+	return false // or the reading was ended
 }
 
 // sameTopic checks that offsets still mean what they meant: that the topic was not deleted and made again.
@@ -129,25 +140,26 @@ func (r *reader) sameTopic(ctx context.Context) error {
 	return nil
 }
 
-// decode turns what was fetched into rows. A fetch without records leaves the batch unused.
-func (r *reader) decode(got port.Fetched, batch *decode.Batch) pipeline.Rows {
+// decode turns what was fetched into rows, and returns how many bytes the records have. Without records there is no batch.
+func (r *reader) decode(got port.Fetched) (rows pipeline.Rows, fetched int64) {
 	defer got.Release()
-	rows := pipeline.Rows{Generation: r.effect.Generation, Next: got.Next, End: got.End, LeaderEpoch: got.LeaderEpoch}
+	rows = pipeline.Rows{Generation: r.effect.Generation, Next: got.Next, End: got.End, LeaderEpoch: got.LeaderEpoch}
 	records := got.Records
 	if until := r.effect.Until; until != 0 && rows.Next > until {
 		rows.Next = until
 		records = records[:sort.Search(len(records), func(i int) bool { return records[i].Offset >= until })]
 	}
 	if len(records) > 0 {
+		batch := r.device.share.budget.takeBatch(r.effect.Table)
 		r.decoder.Decode(batch, records)
-		rows.Batch = batch
-		table := r.device.node.Metrics.Records.MustCurryWith(map[string]string{"table": r.device.cfg.Log.Table})
-		table.WithLabelValues("decoded").Add(float64(len(batch.Offsets)))
-		table.WithLabelValues("dead_letter").Add(float64(len(batch.DeadOffsets)))
-		table.WithLabelValues("tombstone").Add(float64(len(batch.Tombstones)))
+		rows.Batch, fetched = batch, batch.TakenBytes()
+		table := r.device.cfg.Log.Table
+		for outcome, n := range map[string]int{"decoded": len(batch.Offsets), "dead_letter": len(batch.DeadOffsets), "tombstone": len(batch.Tombstones)} {
+			r.device.node.Metrics.Records.WithLabelValues(table, outcome).Add(float64(n))
+		}
 	}
 	rows.Now = now()
-	return rows
+	return rows, fetched
 }
 
 // doesNotPass reports whether a fetch cannot succeed by being tried again: Kafka no longer has the offset, or not yet any more, or the

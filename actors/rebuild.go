@@ -47,7 +47,7 @@ func (d *device) rebuild(e *commitlog.Entry, f commitlog.File) error {
 		err = &goneError{fmt.Sprintf("it has %d of %d", rows, f.Rows)}
 	}
 	if err == nil {
-		_, err = file.writer.Close(d.footer(file, e.Slot, f.From, f.To))
+		_, err = d.finish(file, e.Slot, f.From, f.To)
 	}
 	if err != nil {
 		if file.upload != "" {
@@ -116,7 +116,7 @@ func (d *device) copyRows(file *openFile, table *schema.Table, f commitlog.File,
 		got.Release()
 		of, picked := pickWindow(batch, table, d.cfg.DeadLetters, f.Window, dead)
 		rows += int64(len(picked))
-		if err := file.writer.Append(of, picked); err != nil {
+		if err := d.write(file, of, picked); err != nil {
 			return rows, err
 		}
 		batch.Reset()

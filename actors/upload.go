@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"citystream/engine/columns"
 	"citystream/engine/commitlog"
 	"citystream/engine/parquetfile"
 	"citystream/engine/pipeline"
@@ -21,15 +22,20 @@ type openFile struct {
 	upload   string
 	parts    []port.Part
 	writer   *parquetfile.Writer
-	lost     bool // the store has forgotten the upload: the rows are read again
+	ready    [][]byte // parts that are not uploaded yet
+	lost     bool     // the store has forgotten the upload: the rows are read again
 }
 
 func (d *device) open(e pipeline.Open) { d.files[e.File] = d.newFile(e.Key, e.Table, nil) }
 
 func (d *device) newFile(key string, t *schema.Table, metadata map[string]string) *openFile {
 	f := &openFile{key: key, table: t.Name, metadata: metadata}
-	f.writer = parquetfile.NewWriter(t.FileColumns(), parquetfile.Options{PartBytes: d.node.PartBytes, Encoder: d.encoder, Version: d.node.Version, RowGroupBytes: d.node.rowGroupBytes()},
-		func(part []byte) error { return d.uploadPart(f, part) })
+	f.writer = parquetfile.NewWriter(t.FileColumns(), parquetfile.Options{
+		PartBytes: d.node.PartBytes, Encoders: d.share.budget.encoders, Version: d.node.Version, RowGroupBytes: d.node.rowGroupBytes(),
+	}, func(part []byte) error {
+		f.ready = append(f.ready, part) // uploaded when the encoder is free again
+		return nil
+	})
 	return f
 }
 
@@ -43,11 +49,28 @@ func (d *device) append(e pipeline.Append) error {
 	if e.Dead {
 		rows = e.Batch.Dead
 	}
-	if err := f.writer.Append(rows, e.Rows); err != nil {
+	if err := d.write(f, rows, e.Rows); err != nil {
 		return d.orLost(e.File, f, err)
 	}
 	d.share.file(e.File, int64(f.writer.BufferedBytes()))
 	return nil
+}
+
+// write appends rows to a file and uploads the parts that are full.
+func (d *device) write(f *openFile, b *columns.Batch, rows []int32) error {
+	if err := f.writer.Append(b, rows); err != nil {
+		return err
+	}
+	return d.uploadReady(f)
+}
+
+// finish writes the file's end and uploads its last part.
+func (d *device) finish(f *openFile, slot commitlog.Slot, from, to record.Offset) (parquetfile.Summary, error) {
+	summary, err := f.writer.Close(d.footer(f, slot, from, to))
+	if err != nil {
+		return summary, err
+	}
+	return summary, d.uploadReady(f)
 }
 
 // close writes the file's end and its last part.
@@ -60,7 +83,7 @@ func (d *device) close(e pipeline.Close) error {
 		d.send(pipeline.UploadLost{File: e.File})
 		return nil
 	}
-	summary, err := f.writer.Close(d.footer(f, e.Slot, e.From, e.To))
+	summary, err := d.finish(f, e.Slot, e.From, e.To)
 	if err != nil {
 		return d.orLost(e.File, f, err)
 	}
@@ -89,9 +112,22 @@ func (d *device) orLost(id pipeline.FileID, f *openFile, err error) error {
 		return err
 	}
 	d.retries.log.Warn("an upload is gone before it was committed; its rows are read again", "key", f.key)
-	f.lost, f.writer = true, nil
+	f.lost, f.writer, f.ready = true, nil, nil
 	d.share.file(id, 0)
 	d.send(pipeline.UploadLost{File: id})
+	return nil
+}
+
+// uploadReady uploads the parts that the writer has filled, in order.
+func (d *device) uploadReady(f *openFile) error {
+	for len(f.ready) > 0 {
+		if err := d.uploadPart(f, f.ready[0]); err != nil {
+			return err
+		}
+		f.ready[0] = nil
+		f.ready = f.ready[1:]
+	}
+	f.ready = nil
 	return nil
 }
 
@@ -106,13 +142,19 @@ func (d *device) uploadPart(f *openFile, part []byte) error {
 		}
 	}
 	number := int32(len(f.parts) + 1)
-	return d.retries.do(d.ctx, "upload part", isNoUpload, func(ctx context.Context) error {
+	tries := 0
+	err := d.retries.do(d.ctx, "upload part", isNoUpload, func(ctx context.Context) error {
+		tries++
 		p, err := d.node.Store.UploadPart(ctx, f.key, f.upload, number, part)
 		if err == nil {
 			f.parts = append(f.parts, p)
 		}
 		return err
 	})
+	if err == nil && tries == 1 { // after a try that failed, its connection may still read the part
+		d.share.budget.encoders.Recycle(part)
+	}
+	return err
 }
 
 func isNoUpload(err error) bool { return errors.Is(err, port.ErrNoUpload) }

@@ -157,15 +157,22 @@ func (k *kafkaCluster) connect() *sarama.Broker {
 
 // send writes one batch and returns the offset of its first record.
 func (k *kafkaCluster) send(b *sarama.Broker, partition int, batch *sarama.RecordBatch) int64 {
-	request := &sarama.ProduceRequest{Version: 7, RequiredAcks: sarama.WaitForAll, Timeout: 10_000}
-	request.AddBatch(topic, int32(partition), batch)
-	response, err := b.Produce(request)
-	k.lab.check(err)
-	block := response.GetBlock(topic, int32(partition))
-	if block == nil || block.Err != sarama.ErrNoError {
-		k.lab.Fatalf("produce to partition %d: %+v", partition, block)
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		request := &sarama.ProduceRequest{Version: 7, RequiredAcks: sarama.WaitForAll, Timeout: 10_000}
+		request.AddBatch(topic, int32(partition), batch)
+		response, err := b.Produce(request)
+		k.lab.check(err)
+		block := response.GetBlock(topic, int32(partition))
+		switch {
+		case block == nil:
+			k.lab.Fatalf("produce to partition %d: no answer", partition)
+		case block.Err == sarama.ErrNoError:
+			return block.Offset
+		case time.Now().After(deadline):
+			k.lab.Fatalf("produce to partition %d: %v", partition, block.Err)
+		}
+		<-time.After(50 * time.Millisecond) // a topic that was just made has no leader yet
 	}
-	return block.Offset
 }
 
 // fill writes n records, the same number to each partition.

@@ -31,6 +31,7 @@ func run() (err error) {
 	partitions := flag.Int("partitions", 4, "of the topic")
 	embedded := flag.Bool("embedded", false, "the embedded broker also where Apache Kafka could be had")
 	codec := flag.String("codec", "none", "none, lz4 or zstd: compression of the topic's batches")
+	profile := flag.String("profile", "", "`FILE` for a profile of the worker's first seconds")
 	flag.Parse()
 	l := &lab{program: *program}
 	defer func() {
@@ -47,19 +48,23 @@ func run() (err error) {
 	if err := c.UnmarshalText([]byte(*codec)); err != nil {
 		return err
 	}
-	catchUp(l, load{partitions: *partitions, codec: c, step: time.Millisecond}, *records, *embedded)
+	catchUp(l, load{partitions: *partitions, codec: c, step: time.Millisecond}, *records, *embedded, *profile)
 	return nil
 }
 
 // catchUp measures a topic that is full when the worker starts: a third of the records, then all of them.
-func catchUp(l *lab, ld load, n int, embedded bool) {
+func catchUp(l *lab, ld load, n int, embedded bool, profile string) {
 	s := startServices(l, embedded)
 	s.kafka.makeTopic(topic, ld.partitions)
 	fmt.Printf("# %s, %d partitions, codec %s\n", s.name, ld.partitions, ld.codec)
 	s.kafka.fill(ld, n/3/ld.partitions*ld.partitions)
 	var first, firstFloor result
 	small := int64(n / 3 / ld.partitions * ld.partitions)
-	l.apart(func(l *lab) { first = s.startWorker(l, "small").until(small) })
+	l.apart(func(l *lab) {
+		w := s.startWorker(l, "small")
+		w.profile(profile, 6)
+		first = w.until(small)
+	})
 	fmt.Println("worker", small, first)
 	firstFloor = s.startFloor(l, ld.partitions, small)
 	fmt.Println("floor ", small, firstFloor)

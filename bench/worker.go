@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -89,6 +90,22 @@ func (r result) rate() float64       { return float64(r.records) / r.seconds }
 
 // pollEvery is how often a worker is asked how far it is.
 const pollEvery = 100 * time.Millisecond
+
+// profile writes what the worker's processors do in the next seconds into a file.
+func (w *worker) profile(file string, seconds int) {
+	if file == "" {
+		return
+	}
+	w.read() // finds the address
+	out, err := os.Create(file)
+	w.lab.check(err)
+	defer out.Close()
+	response, err := http.Get(fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", strings.TrimSuffix(w.metrics, "/metrics"), seconds))
+	w.lab.check(err)
+	defer response.Body.Close()
+	_, err = io.Copy(out, response.Body)
+	w.lab.check(err)
+}
 
 // until waits until the worker has committed n records.
 func (w *worker) until(n int64) result {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"syscall"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 	"citystream/config"
 )
 
-// openMetrics serves a registry at /metrics, in Prometheus' form.
+// openMetrics serves a registry at /metrics, in Prometheus' form, and Go's own profiles at /debug/pprof/. Both are for this machine only.
 func (r *run) openMetrics(registry *prometheus.Registry) error {
 	listener, err := listening(r, r.cfg.Embedded.Metrics, config.Default().Embedded.Metrics, syscall.EADDRINUSE, func(address string) (net.Listener, error) {
 		return net.Listen("tcp", address)
@@ -25,6 +26,8 @@ func (r *run) openMetrics(registry *prometheus.Registry) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {

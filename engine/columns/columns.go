@@ -98,6 +98,11 @@ func (c *Column) SizeBytes() int {
 	return len(c.Valid) + 8*(len(c.Ints)+len(c.Floats)) + len(c.Data) + 4*len(c.Ends)
 }
 
+// MemoryBytes returns the memory that the column holds, with what is kept for later rows.
+func (c *Column) MemoryBytes() int {
+	return cap(c.Valid) + 8*(cap(c.Ints)+cap(c.Floats)) + cap(c.Data) + 4*cap(c.Ends)
+}
+
 // A Batch holds rows of one table: a Column for each of the table's FileColumns, all of the same length.
 // Not safe for concurrent use.
 type Batch struct {
@@ -133,6 +138,15 @@ func (b *Batch) SizeBytes() int {
 	n := 0
 	for i := range b.Columns {
 		n += b.Columns[i].SizeBytes()
+	}
+	return n
+}
+
+// MemoryBytes returns the memory that the batch holds, with what is kept for later rows.
+func (b *Batch) MemoryBytes() int {
+	n := 0
+	for i := range b.Columns {
+		n += b.Columns[i].MemoryBytes()
 	}
 	return n
 }

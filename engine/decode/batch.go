@@ -13,6 +13,8 @@ import (
 // holds copies only, so that the fetch's buffer can go as soon as it is decoded. One goroutine uses it at a time; who it is passed on
 // to owns it.
 type Batch struct {
+	Table *schema.Table // whose rows they are
+
 	Good       *columns.Batch  // rows of the table, system columns included: layout FileColumns
 	Offsets    []record.Offset // of each row of Good
 	EventTimes []record.Micros // of each row of Good
@@ -29,7 +31,7 @@ type Batch struct {
 
 // NewBatch returns an empty batch for a table.
 func NewBatch(t *schema.Table) *Batch {
-	return &Batch{Good: columns.NewBatch(t.FileColumns()), Dead: columns.NewBatch(schema.DeadLetters().FileColumns())}
+	return &Batch{Table: t, Good: columns.NewBatch(t.FileColumns()), Dead: columns.NewBatch(schema.DeadLetters().FileColumns())}
 }
 
 // Reset empties the batch and keeps its memory.
@@ -50,6 +52,15 @@ func (b *Batch) SizeBytes() int {
 	longs := len(b.Offsets) + len(b.EventTimes) + len(b.KafkaTimes) + len(b.DeadOffsets) + len(b.DeadKafkaTimes) + len(b.Tombstones)
 	return b.Good.SizeBytes() + b.Dead.SizeBytes() + 8*longs
 }
+
+// MemoryBytes returns the memory that the batch holds, with what is kept for later records.
+func (b *Batch) MemoryBytes() int {
+	longs := cap(b.Offsets) + cap(b.EventTimes) + cap(b.KafkaTimes) + cap(b.DeadOffsets) + cap(b.DeadKafkaTimes) + cap(b.Tombstones)
+	return b.Good.MemoryBytes() + b.Dead.MemoryBytes() + 8*longs
+}
+
+// TakenBytes returns the bytes of the records decoded into the batch.
+func (b *Batch) TakenBytes() int64 { return b.taken }
 
 // takenMax bounds the records of one batch: a column holds at most 4 GiB, and each byte of a record becomes at most three in one
 // column, where it is not UTF-8.

@@ -57,7 +57,7 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 func benchmarkFiles(b *testing.B, layout []schema.Column, batches []*columns.Batch, fileRows int) {
-	opt := Options{Encoder: NewEncoder()}
+	opt := Options{Encoders: NewEncoders(1)}
 	emit := func([]byte) error { return nil }
 	rows, bytes, inFile := 0, int64(0), 0
 	var w *Writer

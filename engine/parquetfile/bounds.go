@@ -23,7 +23,7 @@ type bounds struct {
 }
 
 // bounds returns the bounds of the open row group.
-func (e *Encoder) bounds(c *column) bounds {
+func (e *encoder) bounds(c *column) bounds {
 	if c.values() == 0 {
 		return bounds{}
 	}
@@ -87,7 +87,7 @@ func doubleBounds(values []float64) bounds {
 }
 
 // numberedDoubles returns the values of a dictionary.
-func (e *Encoder) numberedDoubles(d *dictionary) []float64 {
+func (e *encoder) numberedDoubles(d *dictionary) []float64 {
 	e.doubles = e.doubles[:0]
 	for at := 0; at < len(d.values); at += 8 {
 		e.doubles = append(e.doubles, math.Float64frombits(binary.LittleEndian.Uint64(d.values[at:])))

@@ -37,8 +37,8 @@ type column struct {
 // values returns the number of rows that are not null.
 func (c *column) values() int { return c.rows - c.nulls }
 
-// append copies the named rows of src. The buffers grow out of the Encoder's memory.
-func (c *column) append(src *columns.Column, rows []int32, e *Encoder) error {
+// append copies the named rows of src. The buffers grow out of the encoder's memory.
+func (c *column) append(src *columns.Column, rows []int32, e *encoder) error {
 	if src.Nulls > 0 {
 		rows = c.appendLevels(src.Valid, rows, e)
 	} else {
@@ -62,7 +62,7 @@ func (c *column) append(src *columns.Column, rows []int32, e *Encoder) error {
 }
 
 // appendNumbered copies values of a type for which a dictionary is tried.
-func (c *column) appendNumbered(src *columns.Column, rows []int32, e *Encoder) error {
+func (c *column) appendNumbered(src *columns.Column, rows []int32, e *encoder) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (c *column) appendBare(src *columns.Column, rows []int32, m *memory) error 
 }
 
 // giveUpDictionary puts the values themselves in the place of their numbers.
-func (c *column) giveUpDictionary(e *Encoder) error {
+func (c *column) giveUpDictionary(e *encoder) error {
 	d, numbers := c.dictionary, c.int32s
 	c.dictionary, c.int32s = nil, nil
 	c.number.record(false)
@@ -146,7 +146,7 @@ func gather[T any](dst, src []T, rows []int32) {
 }
 
 // appendLevels adds the levels of the named rows and returns those that are not null.
-func (c *column) appendLevels(valid []bool, rows []int32, e *Encoder) []int32 {
+func (c *column) appendLevels(valid []bool, rows []int32, e *encoder) []int32 {
 	n := 0
 	for _, r := range rows {
 		e.present[n] = r
@@ -229,7 +229,7 @@ func tooMuch(bytes, rows int) error {
 }
 
 // reset removes all rows and keeps the memory.
-func (c *column) reset(e *Encoder) {
+func (c *column) reset(e *encoder) {
 	c.rows, c.nulls = 0, 0
 	c.levels, c.bits, c.bytes = c.levels[:0], c.bits[:0], c.bytes[:0]
 	c.int32s, c.int64s, c.doubles = c.int32s[:0], c.int64s[:0], c.doubles[:0]
@@ -258,7 +258,7 @@ func (c *column) memoryBytes() int {
 }
 
 // release gives the buffers to the files to come.
-func (c *column) release(e *Encoder) {
+func (c *column) release(e *encoder) {
 	m := &e.memory
 	c.reset(e)
 	m.bytes.give(m, c.levels)

@@ -42,7 +42,7 @@ type span struct {
 }
 
 // encodeChunk writes all rows of c as the pages of a column chunk.
-func (e *Encoder) encodeChunk(c *column, out *parts) (chunk, error) {
+func (e *encoder) encodeChunk(c *column, out *parts) (chunk, error) {
 	if err := e.settleDictionary(c); err != nil {
 		return chunk{}, err
 	}
@@ -78,7 +78,7 @@ func (e *Encoder) encodeChunk(c *column, out *parts) (chunk, error) {
 }
 
 // encodePages writes pages of pageRows rows, whose bodies encode makes. A page of nulls alone has no body and is marked PLAIN.
-func (e *Encoder) encodePages(
+func (e *encoder) encodePages(
 	c *column, ch *chunk, enc format.Encoding, out *parts, encode func(span) ([]byte, error),
 ) error {
 	p := span{}
@@ -102,7 +102,7 @@ func (e *Encoder) encodePages(
 }
 
 // settleDictionary keeps the dictionary of a full row group if that is the smaller form.
-func (e *Encoder) settleDictionary(c *column) error {
+func (e *encoder) settleDictionary(c *column) error {
 	d := c.dictionary
 	if d == nil {
 		return nil
@@ -123,7 +123,7 @@ func (e *Encoder) settleDictionary(c *column) error {
 }
 
 // encodeNumbered writes a dictionary and pages of numbers.
-func (e *Encoder) encodeNumbered(c *column, ch *chunk, out *parts) error {
+func (e *encoder) encodeNumbered(c *column, ch *chunk, out *parts) error {
 	d := c.dictionary
 	body := d.values
 	if c.typ != schema.Double {
@@ -142,7 +142,7 @@ func (e *Encoder) encodeNumbered(c *column, ch *chunk, out *parts) error {
 
 // encodeBytes writes text as DELTA_LENGTH_BYTE_ARRAY: the lengths of a page, then its bytes. A page ends after pageRows rows or when
 // it has pageBytes.
-func (e *Encoder) encodeBytes(c *column, ch *chunk, out *parts) error {
+func (e *encoder) encodeBytes(c *column, ch *chunk, out *parts) error {
 	p, at := span{}, 0
 	for p.row < c.rows {
 		start := at

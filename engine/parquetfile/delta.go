@@ -12,14 +12,14 @@ const deltaBlock = 128
 // bits, and widens all of the block. So the page is filled here, with the least difference of its last block, which then takes no
 // bits at all, and the number of values in the header is set right afterwards.
 
-func (e *Encoder) deltaInt64(values []int64) ([]byte, error) {
+func (e *encoder) deltaInt64(values []int64) ([]byte, error) {
 	e.int64s = padDeltas(append(e.int64s[:0], values...))
 	var err error
 	e.body, err = e.deltaCodec.EncodeInt64(e.body, e.int64s)
 	return setDeltaCount(e.body, len(values)), err
 }
 
-func (e *Encoder) deltaInt32(values []int32) ([]byte, error) {
+func (e *encoder) deltaInt32(values []int32) ([]byte, error) {
 	e.int32s = padDeltas(append(e.int32s[:0], values...))
 	var err error
 	e.body, err = e.deltaCodec.EncodeInt32(e.body, e.int32s)

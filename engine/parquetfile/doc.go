@@ -4,8 +4,8 @@
 // General Parquet writers pay for that shape with a conversion of every value; this one spends its time on compression.
 //
 // The idea: a Writer copies the wanted rows, column by column, into buffers that already have the shape of Parquet pages: nulls
-// are levels, values stand close together, text lies in PLAIN layout. When a row group is full, an Encoder, shared by all files of
-// a goroutine, makes pages of it. The bytes go into one buffer of a part's length, which is handed out when it is full. So the
+// are levels, and values and text lie close together. When a row group is full, an encoder, of which there are as many as processors
+// and not as files, makes pages of it. The bytes go into one buffer of a part's length, which is handed out when it is full. So the
 // memory of a file is one row group of values and one part at most, whatever the length of the file.
 //
 // What is written: version 2 data pages; all columns OPTIONAL, so that a column can come, go or become nullable without
@@ -22,7 +22,7 @@
 // Guarantees:
 //   - The concatenation of the parts is the file. Every part but the last has exactly Options.PartBytes bytes.
 //   - The file depends on the layout, the options, the rows and their order only: neither on how Append was called for them,
-//     as long as the row groups end at the same rows, nor on what the Encoder wrote before.
+//     as long as the row groups end at the same rows, nor on what the encoder wrote before.
 //   - Statistics are exact or absent, never wrong for any reader's order of NaN and signed zeros (see bounds).
 //   - Appending allocates only where buffers grow; they keep their memory for the next row group.
 //

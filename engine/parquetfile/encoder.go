@@ -7,14 +7,35 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/format"
+
+	"citystream/internal/bytepool"
 )
 
 // compressWindow is the memory of zstd for what it has seen: no page, except one of a single long value, is much longer.
 const compressWindow = 1 << 20
 
-// An Encoder makes pages of column buffers. It holds the scratch memory and the compressor, which are large compared with a
-// file's own buffers, and so is shared by all files of one worker goroutine. Not safe for concurrent use.
-type Encoder struct {
+// Encoders are what files that are written at the same time share. A Writer takes one for as long as a call of it runs, and a call waits
+// while all are in use: so their number is that of the processors, whatever the number of files. Safe for concurrent use.
+type Encoders struct {
+	idle  chan *encoder
+	parts bytepool.Pool
+}
+
+// NewEncoders returns n encoders.
+func NewEncoders(n int) *Encoders {
+	s := &Encoders{idle: make(chan *encoder, n)}
+	for range n {
+		s.idle <- newEncoder()
+	}
+	return s
+}
+
+// Recycle takes the memory of a part that nobody reads any more.
+func (s *Encoders) Recycle(part []byte) { s.parts.Give(part) }
+
+// An encoder makes pages of column buffers. It holds the scratch memory and the compressor, which are large compared with a
+// file's own buffers. Not safe for concurrent use.
+type encoder struct {
 	zstd         *zstd.Encoder
 	memory       memory
 	dictionaries []*dictionary // that no column has
@@ -32,8 +53,7 @@ type Encoder struct {
 	doubles                      []float64
 }
 
-// NewEncoder returns an Encoder for any number of files, one after another or at the same time.
-func NewEncoder() *Encoder {
+func newEncoder() *encoder {
 	// Pages are compressed whole, so no goroutines are needed. Entropy coding of literals without matches costs no time that could
 	// be measured and makes ids and numbers, most of a file, a tenth smaller.
 	z, err := zstd.NewWriter(nil,
@@ -46,13 +66,13 @@ func NewEncoder() *Encoder {
 	if err != nil {
 		panic(fmt.Sprintf("parquetfile: zstd refuses constant options: %v", err))
 	}
-	return &Encoder{zstd: z, levelCodec: rle.Encoding{BitWidth: 1}}
+	return &encoder{zstd: z, levelCodec: rle.Encoding{BitWidth: 1}}
 }
 
 // dictionariesMax is how many are kept for the columns to come: those of a few files.
 const dictionariesMax = 32
 
-func (e *Encoder) takeDictionary() *dictionary {
+func (e *encoder) takeDictionary() *dictionary {
 	last := len(e.dictionaries) - 1
 	if last < 0 {
 		return newDictionary()
@@ -62,7 +82,7 @@ func (e *Encoder) takeDictionary() *dictionary {
 	return d
 }
 
-func (e *Encoder) giveDictionary(d *dictionary) {
+func (e *encoder) giveDictionary(d *dictionary) {
 	d.reset()
 	if len(e.dictionaries) < dictionariesMax {
 		e.dictionaries = append(e.dictionaries, d)
@@ -70,7 +90,7 @@ func (e *Encoder) giveDictionary(d *dictionary) {
 }
 
 // identity returns the row numbers from first on, n <= appendStep of them, valid until the next call.
-func (e *Encoder) identity(first, n int) []int32 {
+func (e *encoder) identity(first, n int) []int32 {
 	rows := e.rows[:n]
 	for i := range rows {
 		rows[i] = int32(first + i)
@@ -103,7 +123,7 @@ func (a *attempts) record(paid bool) {
 }
 
 // pack returns body as zstd, or body itself and false where that would win less than a sixteenth.
-func (e *Encoder) pack(body []byte, a *attempts) ([]byte, bool) {
+func (e *encoder) pack(body []byte, a *attempts) ([]byte, bool) {
 	if len(body) == 0 || !a.due() {
 		return body, false
 	}
@@ -122,7 +142,7 @@ const codec = format.Zstd
 
 // writeDictionaryPage writes the values of a dictionary, in PLAIN encoding. Such a page has no mark for raw bytes: it is always
 // compressed.
-func (e *Encoder) writeDictionaryPage(ch *chunk, values int, body []byte, out *parts) error {
+func (e *encoder) writeDictionaryPage(ch *chunk, values int, body []byte, out *parts) error {
 	e.packed = e.zstd.EncodeAll(body, e.packed[:0])
 	h := pageHeader{kind: format.DictionaryPage, encoding: format.Plain, values: values, rawBytes: len(body), bytes: len(e.packed)}
 	e.header = h.append(e.header[:0])
@@ -133,7 +153,7 @@ func (e *Encoder) writeDictionaryPage(ch *chunk, values int, body []byte, out *p
 
 // writeDataPage writes one page of c. A page of nulls alone has an empty body and may not be marked as DELTA_BINARY_PACKED, for
 // its readers expect a header in the body.
-func (e *Encoder) writeDataPage(c *column, ch *chunk, p span, enc format.Encoding, body []byte, out *parts) error {
+func (e *encoder) writeDataPage(c *column, ch *chunk, p span, enc format.Encoding, body []byte, out *parts) error {
 	if err := e.makeLevels(c, p); err != nil {
 		return err
 	}
@@ -152,7 +172,7 @@ func (e *Encoder) writeDataPage(c *column, ch *chunk, p span, enc format.Encodin
 }
 
 // makeLevels encodes the definition levels of a page: a single run where they are all alike.
-func (e *Encoder) makeLevels(c *column, p span) error {
+func (e *encoder) makeLevels(c *column, p span) error {
 	switch p.values {
 	case p.rows:
 		e.levels = appendRun(e.levels[:0], p.rows, 1)

@@ -11,7 +11,7 @@ const (
 	minBuffer  = 256 // elements
 )
 
-// memory keeps buffers that columns have grown out of or closed files have left, for all files of an Encoder. Most files are small,
+// memory keeps buffers that columns have grown out of or closed files have left, for all files of an encoder. Most files are small,
 // and growing their buffers out of new memory each time would take as long as compressing them.
 type memory struct {
 	spare   int // bytes in the lists

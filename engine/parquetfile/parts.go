@@ -1,9 +1,10 @@
 package parquetfile
 
-import "fmt"
+import (
+	"fmt"
 
-// minPartBuffer is the first size of a part's buffer, so that a file of a few rows does not hold a whole part.
-const minPartBuffer = 16 << 10
+	"citystream/internal/bytepool"
+)
 
 // magic opens and ends each Parquet file.
 const magic = "PAR1"
@@ -12,6 +13,7 @@ const magic = "PAR1"
 type parts struct {
 	size    int // of each part but the last
 	emit    func(part []byte) error
+	pool    *bytepool.Pool
 	buf     []byte // the open part; doubles up to size
 	offset  int64  // of the next byte in the file
 	emitted int
@@ -49,8 +51,9 @@ func (s *parts) grow(n int) {
 	if len(s.buf)+n <= cap(s.buf) {
 		return
 	}
-	larger := make([]byte, len(s.buf), min(s.size, max(2*cap(s.buf), len(s.buf)+n, minPartBuffer)))
-	copy(larger, s.buf)
+	want := min(s.size, max(2*cap(s.buf), len(s.buf)+n))
+	larger := append(s.pool.Take(want), s.buf...)
+	s.pool.Give(s.buf)
 	s.buf = larger
 }
 

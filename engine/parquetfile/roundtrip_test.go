@@ -17,7 +17,7 @@ import (
 
 func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	t.Parallel()
-	shared := NewEncoder() // its scratch must not leak from one file into the next
+	shared := NewEncoders(1) // its scratch must not leak from one file into the next
 	rapid.Check(t, func(t *rapid.T) {
 		tb := drawTable(t, 3000)
 		f := &file{}
@@ -25,7 +25,7 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 			PartBytes:     rapid.SampledFrom([]int{1, 100, 4096, 1 << 20}).Draw(t, "part bytes"),
 			RowGroupRows:  rapid.SampledFrom([]int{1000, 1500, 1 << 20}).Draw(t, "row group rows"),
 			RowGroupBytes: rapid.SampledFrom([]int{20_000, 1 << 20}).Draw(t, "row group bytes"),
-			Encoder:       shared,
+			Encoders:      shared,
 		}, f.emit)
 		appendInPieces(t, w, tb)
 		s, err := w.Close(nil)
@@ -70,7 +70,7 @@ func TestEachTypeNullAndValuePatternIsReadBackOverSeveralPages(t *testing.T) {
 	for _, typ := range allTypes {
 		t.Run(typeNames[typ], func(t *testing.T) {
 			t.Parallel()
-			shared := NewEncoder()
+			shared := NewEncoders(1)
 			patterns := slices.DeleteFunc(valuesOf(typ, 7), func(p pattern) bool { return p.long })
 			for n, nulls := range nullsOf {
 				t.Run(nulls.name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestEachTypeNullAndValuePatternIsReadBackOverSeveralPages(t *testing.T) {
 						layout: []schema.Column{{Name: p.name, Type: typ}},
 						cells:  [][]value{cellsOf(pageRows+300, p.at, nulls.null)},
 					}
-					f, _ := writeAllRows(t, tb, Options{Encoder: shared})
+					f, _ := writeAllRows(t, tb, Options{Encoders: shared})
 					pf, cells := readBack(t, f.bytes())
 					requireSameCells(t, tb, cells)
 					requireRightStatistics(t, tb, pf.Metadata())
@@ -186,7 +186,7 @@ func TestPagesAreMarkedWithTheEncodingsTheyHave(t *testing.T) {
 
 func TestTheFileDependsOnTheRowsOnly(t *testing.T) {
 	t.Parallel()
-	opt := Options{RowGroupRows: 300, PartBytes: 10_000, Encoder: NewEncoder()}
+	opt := Options{RowGroupRows: 300, PartBytes: 10_000, Encoders: NewEncoders(1)}
 	rapid.Check(t, func(t *rapid.T) {
 		tb := drawTable(t, 800)
 		var files [2][]byte
@@ -207,7 +207,7 @@ func TestTheFileDependsOnTheRowsOnly(t *testing.T) {
 
 func TestDeltaPagesDecodeAndTheirTailIsNoWiderThanTheRest(t *testing.T) {
 	t.Parallel()
-	e := NewEncoder()
+	e := newEncoder()
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 600).Draw(t, "n")
 		at := rapid.SampledFrom(valuesOf(schema.Long, rapid.Uint64().Draw(t, "salt"))).Draw(t, "values").at

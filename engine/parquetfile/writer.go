@@ -35,8 +35,8 @@ type Options struct {
 	// The latter may be passed by part of one batch.
 	RowGroupRows  int
 	RowGroupBytes int
-	// Encoder is shared by the files that one goroutine writes; without one the Writer makes its own.
-	Encoder *Encoder
+	// Encoders are shared by files that are written at the same time; without them the Writer makes its own.
+	Encoders *Encoders
 	// Version of citystream that the file names as its maker; "dev" if empty.
 	Version string
 }
@@ -52,8 +52,8 @@ func (o Options) withDefaults() Options {
 		o.RowGroupBytes = DefaultRowGroupBytes
 	}
 	o.RowGroupBytes = min(o.RowGroupBytes, maxRowGroupBytes)
-	if o.Encoder == nil {
-		o.Encoder = NewEncoder()
+	if o.Encoders == nil {
+		o.Encoders = NewEncoders(1)
 	}
 	if o.Version == "" {
 		o.Version = "dev"
@@ -74,10 +74,10 @@ type Summary struct {
 	Parts     int
 }
 
-// A Writer writes one file. It is owned by one goroutine, the one that owns its Encoder; not safe for concurrent use.
-// After any error it is dead: every later call returns that error.
+// A Writer writes one file. Not safe for concurrent use. After any error it is dead: every later call returns that error.
 type Writer struct {
 	opt     Options
+	encoder *encoder   // while a call runs
 	columns []column   // the open row group
 	rows    int        // in the open row group
 	groups  []rowGroup // those encoded
@@ -87,15 +87,25 @@ type Writer struct {
 }
 
 // NewWriter starts a file of the given layout. Each part of the file goes to emit, in order, while Append and Close run; emit
-// owns the slice that it gets: the Writer neither changes nor counts it any more. An error of emit is passed on.
+// owns the slice that it gets: the Writer neither changes nor counts it any more. emit runs while the Writer has one of the Encoders, so
+// it leaves what takes long for later. An error of emit is passed on.
 func NewWriter(layout []schema.Column, opt Options, emit func(part []byte) error) *Writer {
 	opt = opt.withDefaults()
 	w := &Writer{opt: opt, columns: make([]column, len(layout))}
 	for i, c := range layout {
 		w.columns[i].name, w.columns[i].typ = c.Name, c.Type
 	}
-	w.parts = parts{size: opt.PartBytes, emit: emit}
+	w.parts = parts{size: opt.PartBytes, emit: emit, pool: &opt.Encoders.parts}
 	return w
+}
+
+// borrow takes an encoder for a call.
+func (w *Writer) borrow() (giveBack func()) {
+	w.encoder = <-w.opt.Encoders.idle
+	return func() {
+		w.opt.Encoders.idle <- w.encoder
+		w.encoder = nil
+	}
 }
 
 // Append copies the named rows of b, or all of them if rows is nil, behind those that the file has. b must have the file's layout,
@@ -104,6 +114,7 @@ func (w *Writer) Append(b *columns.Batch, rows []int32) error {
 	if w.err != nil {
 		return w.err
 	}
+	defer w.borrow()()
 	w.err = w.append(b, rows)
 	return w.err
 }
@@ -118,12 +129,12 @@ func (w *Writer) append(b *columns.Batch, rows []int32) error {
 	}
 	for done := 0; done < total; {
 		n := min(total-done, w.room(b))
-		step := w.opt.Encoder.identity(done, n)
+		step := w.encoder.identity(done, n)
 		if rows != nil {
 			step = rows[done : done+n]
 		}
 		for i := range w.columns {
-			if err := w.columns[i].append(&b.Columns[i], step, w.opt.Encoder); err != nil {
+			if err := w.columns[i].append(&b.Columns[i], step, w.encoder); err != nil {
 				return fmt.Errorf("column %q: %w", w.columns[i].name, err)
 			}
 		}
@@ -178,10 +189,10 @@ func (w *Writer) encodeRowGroup() error {
 	for i := range w.columns {
 		c := &w.columns[i]
 		var err error
-		if group.columns[i], err = w.opt.Encoder.encodeChunk(c, &w.parts); err != nil {
+		if group.columns[i], err = w.encoder.encodeChunk(c, &w.parts); err != nil {
 			return fmt.Errorf("write row group %d, column %q: %w", len(w.groups), c.name, err)
 		}
-		c.reset(w.opt.Encoder)
+		c.reset(w.encoder)
 	}
 	w.groups = append(w.groups, group)
 	w.kept += group.memoryBytes()
@@ -190,9 +201,10 @@ func (w *Writer) encodeRowGroup() error {
 }
 
 // Close writes what is left: the last row group, the footer with the metadata, and the last part. Without any row it emits
-// nothing and returns ErrNoRows. The Writer's memory goes back to the Encoder in any case. A file that is given up is not closed:
-// its Writer is dropped.
+// nothing and returns ErrNoRows. The Writer's memory goes back to the Encoders in any case. A file that is given up is not
+// closed: its Writer is dropped.
 func (w *Writer) Close(metadata []KeyValue) (Summary, error) {
+	defer w.borrow()()
 	var s Summary
 	err := w.err
 	if err == nil {
@@ -200,7 +212,7 @@ func (w *Writer) Close(metadata []KeyValue) (Summary, error) {
 		w.err = cmp.Or(err, errClosed)
 	}
 	for i := range w.columns {
-		w.columns[i].release(w.opt.Encoder)
+		w.columns[i].release(w.encoder)
 	}
 	w.columns, w.groups, w.kept, w.parts.buf = nil, nil, 0, nil
 	return s, err
@@ -233,7 +245,7 @@ func (w *Writer) close(metadata []KeyValue) (Summary, error) {
 }
 
 // BufferedBytes returns the memory that the file holds: the buffers of the open row group, the part not yet emitted, and what the
-// footer needs of earlier row groups. Buffers count in full, also where they are kept for the next row group. The Encoder's
+// footer needs of earlier row groups. Buffers count in full, also where they are kept for the next row group. The Encoders'
 // memory is not part of it.
 func (w *Writer) BufferedBytes() int {
 	n := cap(w.parts.buf) + w.kept

@@ -19,8 +19,8 @@ import (
 
 func TestEveryPartButTheLastHasThePartLengthAndTogetherTheyAreTheFile(t *testing.T) {
 	t.Parallel()
-	tb, shared := vehicleTable(100), NewEncoder()
-	whole, _ := writeAllRows(t, tb, Options{PartBytes: 1 << 30, Encoder: shared})
+	tb, shared := vehicleTable(100), NewEncoders(1)
+	whole, _ := writeAllRows(t, tb, Options{PartBytes: 1 << 30, Encoders: shared})
 	if len(whole.parts) != 1 {
 		t.Fatalf("a small file has %d parts, want 1", len(whole.parts))
 	}
@@ -30,7 +30,7 @@ func TestEveryPartButTheLastHasThePartLengthAndTogetherTheyAreTheFile(t *testing
 		if rapid.Bool().Draw(rt, "exact") { // so that the end of the file is the end of a part
 			size = len(body) / rapid.IntRange(1, 3).Draw(rt, "divisor")
 		}
-		f, s := writeAllRows(t, tb, Options{PartBytes: size, Encoder: shared})
+		f, s := writeAllRows(t, tb, Options{PartBytes: size, Encoders: shared})
 		for i, p := range f.parts {
 			if len(p) != size && i < len(f.parts)-1 || len(p) == 0 || len(p) > size {
 				rt.Fatalf("part %d of %d has %d bytes, want %d", i, len(f.parts), len(p), size)
@@ -74,7 +74,7 @@ func TestPartsLeaveWhileTheFileIsOpenAndMemoryStaysBounded(t *testing.T) {
 
 func TestFilesOpenAtTheSameTimeShareAnEncoderWithoutMixing(t *testing.T) {
 	t.Parallel()
-	shared := NewEncoder()
+	shared := NewEncoders(1)
 	rapid.Check(t, func(t *rapid.T) {
 		type open struct {
 			tb   *table
@@ -85,7 +85,7 @@ func TestFilesOpenAtTheSameTimeShareAnEncoderWithoutMixing(t *testing.T) {
 		var files []*open
 		for range rapid.IntRange(2, 5).Draw(t, "files") {
 			o := &open{tb: drawTable(t, 500), f: &file{}}
-			o.w = NewWriter(o.tb.layout, Options{RowGroupRows: 200, PartBytes: 2000, Encoder: shared}, o.f.emit)
+			o.w = NewWriter(o.tb.layout, Options{RowGroupRows: 200, PartBytes: 2000, Encoders: shared}, o.f.emit)
 			files = append(files, o)
 		}
 		for len(files) > 0 {
@@ -141,7 +141,7 @@ func TestAnErrorOfEmitIsPassedOnAndEndsTheWriter(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the store is gone")
 	tb := vehicleTable(2000)
-	opt := Options{PartBytes: 5000, RowGroupRows: 500, Encoder: NewEncoder()}
+	opt := Options{PartBytes: 5000, RowGroupRows: 500, Encoders: NewEncoders(1)}
 	whole, _ := writeAllRows(t, tb, opt)
 	for failing := range whole.parts {
 		t.Run(fmt.Sprint("part ", failing+1), func(t *testing.T) {

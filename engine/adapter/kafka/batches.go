@@ -186,9 +186,7 @@ func (h *harvest) take(b *batch, from record.Offset, pool *slabPool) error {
 		if err != nil {
 			return fmt.Errorf("%w: decompress the one at offset %d: %w", errCorrupt, b.first, err)
 		}
-		s := &slab{data: plain, pool: pool}
-		s.held.Store(1)
-		h.slabs = append(h.slabs, s)
+		h.slabs = append(h.slabs, pool.hold(plain))
 		data = plain
 	}
 	if int(b.count) > len(data) { // before memory is made for them

@@ -1,11 +1,12 @@
 package kafka
 
 import (
-	"math/bits"
 	"sync"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"citystream/internal/bytepool"
 )
 
 // A slab is the memory of one answer, or of one batch after decompression, which the records point into. Who holds it last gives it
@@ -18,21 +19,25 @@ type slab struct {
 
 func (s *slab) release() {
 	if s.held.Add(-1) == 0 {
-		s.pool.give(s.data)
+		s.pool.Give(s.data)
 	}
 }
 
-// Capacities of slabs are powers of two: a smaller need takes the least of them, and a larger one is made for once.
-const (
-	slabBitsMin = 16
-	slabBitsMax = 24
-)
-
 // slabPool keeps slabs for the answers to come. It is safe for concurrent use.
 type slabPool struct {
-	classes [slabBitsMax + 1]sync.Pool // of *[]byte, by the logarithm of the capacity
-	once    sync.Once
-	unpack  kgo.Decompressor
+	bytepool.Pool
+	once   sync.Once
+	unpack kgo.Decompressor
+}
+
+// take returns a slab of so many bytes that is held once.
+func (p *slabPool) take(n int) *slab { return p.hold(p.Take(n)[:n]) }
+
+// hold makes bytes a slab that is held once.
+func (p *slabPool) hold(data []byte) *slab {
+	s := &slab{data: data, pool: p}
+	s.held.Store(1)
+	return s
 }
 
 // decompressor returns one that takes its memory from the pool.
@@ -41,39 +46,11 @@ func (p *slabPool) decompressor() kgo.Decompressor {
 	return p.unpack
 }
 
-// take returns a slab of so many bytes that is held once.
-func (p *slabPool) take(n int) *slab {
-	s := &slab{data: p.room(n)[:n], pool: p}
-	s.held.Store(1)
-	return s
-}
-
-// room returns memory of a capacity of n bytes or more.
-func (p *slabPool) room(n int) []byte {
-	class := max(bits.Len(uint(n-1)), slabBitsMin)
-	if class > slabBitsMax {
-		return make([]byte, 0, n)
-	}
-	if b, ok := p.classes[class].Get().(*[]byte); ok {
-		return (*b)[:0]
-	}
-	return make([]byte, 0, 1<<class)
-}
-
-// give keeps memory of any origin, counted as the greatest class that it fills.
-func (p *slabPool) give(b []byte) {
-	class := bits.Len(uint(cap(b))) - 1
-	if class < slabBitsMin || class > slabBitsMax {
-		return
-	}
-	p.classes[class].Put(&b)
-}
-
 // GetDecompressBytes and PutDecompressBytes make the pool one that franz-go's decompressor takes its memory from. How long a batch
 // becomes is not known before; four times is usual of JSON.
 func (p *slabPool) GetDecompressBytes(compressed []byte, _ codec) []byte {
-	return p.room(4 * len(compressed))
+	return p.Take(4 * len(compressed))
 }
 
 // PutDecompressBytes gives back what the decompressor had no use for.
-func (p *slabPool) PutDecompressBytes(b []byte) { p.give(b) }
+func (p *slabPool) PutDecompressBytes(b []byte) { p.Give(b) }
