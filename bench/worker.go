@@ -91,20 +91,27 @@ func (r result) rate() float64       { return float64(r.records) / r.seconds }
 // pollEvery is how often a worker is asked how far it is.
 const pollEvery = 100 * time.Millisecond
 
-// profile writes what the worker's processors do in the next seconds into a file.
+// profile writes what the worker's processors do in the next seconds into a file, and what is on its heap then into another.
 func (w *worker) profile(file string, seconds int) {
 	if file == "" {
 		return
 	}
 	w.read() // finds the address
-	out, err := os.Create(file)
-	w.lab.check(err)
-	defer out.Close()
-	response, err := http.Get(fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", strings.TrimSuffix(w.metrics, "/metrics"), seconds))
-	w.lab.check(err)
-	defer response.Body.Close()
-	_, err = io.Copy(out, response.Body)
-	w.lab.check(err)
+	for name, query := range map[string]string{file: fmt.Sprint("profile?seconds=", seconds), file + ".heap": fmt.Sprint("heap?seconds=0&gc=0#", seconds)} {
+		go func() {
+			if strings.HasSuffix(name, ".heap") {
+				<-time.After(time.Duration(seconds) * time.Second / 2)
+			}
+			out, err := os.Create(name)
+			w.lab.check(err)
+			defer out.Close()
+			response, err := http.Get(strings.TrimSuffix(w.metrics, "/metrics") + "/debug/pprof/" + query)
+			w.lab.check(err)
+			defer response.Body.Close()
+			_, err = io.Copy(out, response.Body)
+			w.lab.check(err)
+		}()
+	}
 }
 
 // until waits until the worker has committed n records.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -259,6 +260,7 @@ func (r *run) openCluster(ctx context.Context, _ outside) error {
 	if err != nil {
 		return err
 	}
+	limitMemory(r.cfg)
 	node := r.node()
 	if err := r.openMetrics(node.Metrics.Registry); err != nil {
 		return err
@@ -270,6 +272,23 @@ func (r *run) openCluster(ctx context.Context, _ outside) error {
 	}
 	r.closers = append(r.closers, func() error { r.cluster.Stop(); r.system.Shutdown(); return nil })
 	return nil
+}
+
+// Beside what the workers buffer: the program, its connections, and the encoders. Where the embedded services run in the process, the
+// limit says less; it never ends the process, but lets the collector run more often.
+const (
+	memoryBeside = 96 << 20
+	collectAt    = 50 // per cent of growth: buffers are used again, so there is little to collect, and what there is need not wait
+)
+
+// limitMemory tells the runtime what the configuration allows, unless the environment has said more.
+func limitMemory(c *config.Config) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(c.Worker.Memory)*int64(c.Embedded.Workers) + memoryBeside)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 }
 
 func (r *run) node() *actors.Node {

@@ -45,7 +45,8 @@ type (
 		Key   string
 	}
 
-	// Append adds the named rows of a batch to an open file: rows of its good records, or of its dead letters.
+	// Append adds the named rows of a batch to an open file, or all of them if Rows is nil: rows of its good records, or of its dead
+	// letters.
 	Append struct {
 		File  FileID
 		Batch *decode.Batch

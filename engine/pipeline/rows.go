@@ -206,10 +206,19 @@ func (p *Partition) deadFile(o record.Offset, at, now record.Micros, effects []E
 
 // appendPicked turns the rows that were picked for each file into one Append a file.
 func (p *Partition) appendPicked(in Rows, dead bool, effects []Effect) []Effect {
+	total := len(in.Batch.Offsets)
+	if dead {
+		total = len(in.Batch.DeadOffsets)
+	}
 	for _, f := range p.open {
 		if len(f.picked) > 0 {
-			effects = append(effects, Append{File: f.id, Batch: in.Batch, Dead: dead, Rows: f.picked})
-			f.picked = nil // the effect owns it now
+			picked := f.picked
+			if len(picked) == total { // as most often
+				f.picked, picked = picked[:0], nil
+			} else {
+				f.picked = nil // the effect owns it now
+			}
+			effects = append(effects, Append{File: f.id, Batch: in.Batch, Dead: dead, Rows: picked})
 			p.wait(in.Now)
 		}
 	}

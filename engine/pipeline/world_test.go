@@ -137,13 +137,7 @@ func (w *world) do(l *life, lost, took bool) {
 		l.open[e.File] = &upload{key: e.Key, dead: e.Table.Name == schema.DeadLetterTable}
 	case Append:
 		f := l.open[e.File]
-		for _, i := range e.Rows {
-			if e.Dead {
-				f.rows = append(f.rows, e.Batch.DeadOffsets[i])
-			} else {
-				f.rows = append(f.rows, e.Batch.Offsets[i])
-			}
-		}
+		f.rows = append(f.rows, appended(e)...)
 	case Close:
 		f := l.open[e.File]
 		delete(l.open, e.File)
@@ -243,6 +237,22 @@ func (w *world) write(e *commitlog.Entry) {
 
 // fetch delivers the next records to a reading life.
 func (w *world) fetch(l *life, n int) { l.next = w.deliverRows(l, l.read.Generation, l.next, n) }
+
+// appended returns the offsets of an Append's rows.
+func appended(e Append) []record.Offset {
+	offsets := e.Batch.Offsets
+	if e.Dead {
+		offsets = e.Batch.DeadOffsets
+	}
+	if e.Rows == nil {
+		return offsets
+	}
+	var picked []record.Offset
+	for _, i := range e.Rows {
+		picked = append(picked, offsets[i])
+	}
+	return picked
+}
 
 // deliverRows sends up to n records from an offset on, and returns the offset behind them.
 func (w *world) deliverRows(l *life, generation int, from record.Offset, n int) record.Offset {
