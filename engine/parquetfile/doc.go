@@ -16,8 +16,8 @@
 //
 // Values are numbered for the dictionary as they are appended, while they are in the processor's caches, so that text of few values
 // takes four bytes a row from the beginning.
-// The tests read the files with parquet-go, pyarrow and DuckDB; Trino, and by that Athena, and Spark from 3.3 on have decoders for
-// all of it.
+// The tests read the files with parquet-go, and with pyarrow, DuckDB, polars and DataFusion (make test-readers); Trino, and by that
+// Athena, and Spark from 3.3 on have decoders for all of it.
 //
 // Guarantees:
 //   - The concatenation of the parts is the file. Every part but the last has exactly Options.PartBytes bytes.

@@ -19,6 +19,11 @@ var allTypes = []schema.Type{
 	schema.String, schema.Binary, schema.Bool, schema.Int, schema.Long, schema.Double, schema.Timestamp,
 }
 
+var typeNames = map[schema.Type]string{
+	schema.String: "string", schema.Binary: "binary", schema.Bool: "bool", schema.Int: "int", schema.Long: "long",
+	schema.Double: "double", schema.Timestamp: "timestamp",
+}
+
 // A value is one cell: nil, int64, float64 or string.
 type value = any
 

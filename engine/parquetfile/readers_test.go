@@ -1,13 +1,16 @@
+//go:build readers
+
 package parquetfile
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,7 +20,7 @@ import (
 	"citystream/engine/schema"
 )
 
-// pythonVariable names the python that has pyarrow and duckdb.
+// pythonVariable names a python that has what testdata/requirements.txt lists, to be used instead of the test's own.
 const pythonVariable = "CITYSTREAM_PYTHON"
 
 // A wantColumn is a column as testdata/check_readers.py expects it.
@@ -26,6 +29,7 @@ type wantColumn struct {
 	Type   string  `json:"type"`
 	Cells  []any   `json:"cells"`
 	Bounds [][]any `json:"bounds"` // a row group each
+	Probes []probe `json:"probes"`
 }
 
 type wantFile struct {
@@ -35,30 +39,20 @@ type wantFile struct {
 	Columns   []wantColumn      `json:"columns"`
 }
 
-var typeNames = map[schema.Type]string{
-	schema.String: "string", schema.Binary: "binary", schema.Bool: "bool", schema.Int: "int", schema.Long: "long",
-	schema.Double: "double", schema.Timestamp: "timestamp",
+// A probe is a filter, which readers answer with the help of statistics and dictionaries, and the number of rows that pass it.
+type probe struct {
+	Op    string `json:"op"` // =, <, > or null
+	Value any    `json:"value"`
+	Count int    `json:"count"`
+	NaNs  int    `json:"nans"` // that pass besides, where NaN equals itself and is greater than all numbers
 }
 
-func TestPyarrowAndDuckDBReadTheFilesRight(t *testing.T) {
-	python := os.Getenv(pythonVariable)
-	if python == "" {
-		t.Skipf("set %s to a python that has pyarrow and duckdb to check the files with both", pythonVariable)
-	}
+func TestReadersSeeWhatWasWritten(t *testing.T) {
+	python := pythonWithReaders(t)
 	dir := t.TempDir()
-	for _, nulls := range nullsOf {
-		writeWanted(t, dir, "types, "+nulls.name, everyPattern(300, nulls.null), Options{RowGroupRows: 100})
-		writeWanted(t, dir, "pages, "+nulls.name, everyPattern(2*pageRows+100, nulls.null), Options{RowGroupRows: pageRows + 7000})
+	for _, f := range filesForReaders() {
+		writeWanted(t, dir, f)
 	}
-	writeWanted(t, dir, "vehicles", vehicleTable(50_000), Options{RowGroupRows: 30_000, PartBytes: 100_000})
-	writeWanted(t, dir, "large dictionary", &table{
-		layout: []schema.Column{{Name: "fits", Type: schema.String}, {Name: "too large", Type: schema.String}},
-		cells: [][]value{
-			cellsOf(140_000, func(r int) value { return fmt.Sprint(r % dictionaryValues) }, nullsOf[3].null),
-			cellsOf(140_000, func(r int) value { return fmt.Sprint(r % (dictionaryValues + 1)) }, nullsOf[0].null),
-		},
-	}, Options{})
-
 	out, err := exec.Command(python, filepath.Join("testdata", "check_readers.py"), dir).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", python, err, out)
@@ -66,34 +60,50 @@ func TestPyarrowAndDuckDBReadTheFilesRight(t *testing.T) {
 	t.Logf("%s", out)
 }
 
-// everyPattern has one column for each type and value pattern, without the texts that make large files.
-func everyPattern(rows int, null func(int) bool) *table {
-	tb := &table{}
-	for _, typ := range allTypes {
-		for i, p := range valuesOf(typ, 3) {
-			if rows > 1000 && p.long {
-				continue
-			}
-			tb.layout = append(tb.layout, schema.Column{Name: fmt.Sprintf("%s %s %d", typeNames[typ], p.name, i), Type: typ})
-			tb.cells = append(tb.cells, cellsOf(rows, p.at, null))
+// pythonWithReaders returns the python of a virtual environment in the user's cache directory, made at the first call. Later calls
+// find all in place and load nothing.
+func pythonWithReaders(t *testing.T) string {
+	t.Helper()
+	if python := os.Getenv(pythonVariable); python != "" {
+		return python
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(cache, "citystream", "parquet-readers")
+	python := filepath.Join(dir, "bin", "python")
+	if exec.Command(python, "-m", "pip", "--version").Run() != nil { // missing, or of a python that is gone
+		if out, err := exec.Command("python3", "-m", "venv", "--clear", dir).CombinedOutput(); err != nil {
+			t.Fatalf("make a virtual environment in %s: %v\n%s", dir, err, out)
 		}
 	}
-	return tb
+	install := exec.Command(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:",
+		"--requirement", filepath.Join("testdata", "requirements.txt"))
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("install the readers in %s: %v\n%s", dir, err, out)
+	}
+	return python
 }
 
-// writeWanted writes tb as a file, and what readers must find in it beside it.
-func writeWanted(t *testing.T, dir, name string, tb *table, opt Options) {
+// writeWanted writes a file, and what readers must find in it beside it. parquet-go reads it here.
+func writeWanted(t *testing.T, dir string, rf readerFile) {
 	t.Helper()
-	metadata := map[string]string{"citystream.table": name, "citystream.slot": "12"}
+	tb := rf.table
+	metadata := map[string]string{"citystream.table": rf.name, "citystream.slot": "12"}
 	var pairs []KeyValue
 	for k, v := range metadata {
 		pairs = append(pairs, KeyValue{k, v})
 	}
-	f, s := writeAllRows(t, tb, opt, pairs...)
-	pf, _ := readBack(t, f.bytes())
+	f, s := writeAllRows(t, tb, rf.opt, pairs...)
+	pf, cells := readBack(t, f.bytes())
+	requireSameCells(t, tb, cells)
+	requireRightStatistics(t, tb, pf.Metadata())
 	want := wantFile{RowGroups: s.RowGroups, CreatedBy: "citystream version dev", Metadata: metadata}
 	for i, c := range tb.layout {
-		w := wantColumn{Name: c.Name, Type: typeNames[c.Type], Bounds: wantBounds(tb, i, pf.Metadata())}
+		w := wantColumn{
+			Name: c.Name, Type: typeNames[c.Type], Bounds: wantBounds(tb, i, pf.Metadata()), Probes: probesOf(c.Type, tb.cells[i]),
+		}
 		for _, v := range tb.cells[i] {
 			w.Cells = append(w.Cells, wantCell(c.Type, v))
 		}
@@ -103,7 +113,7 @@ func writeWanted(t *testing.T, dir, name string, tb *table, opt Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "").Replace(name))
+	base := filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "").Replace(rf.name))
 	for path, content := range map[string][]byte{base + ".parquet": f.bytes(), base + ".json": body} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
@@ -159,5 +169,79 @@ func wantCell(typ schema.Type, v value) any {
 		return v
 	default:
 		return nil
+	}
+}
+
+// probesOf asks for the ends and the middle of the values, where wrong bounds would hide rows, and for a value that may be in none.
+func probesOf(typ schema.Type, cells []value) []probe {
+	nulls, nans := 0, 0
+	var sorted []value
+	for _, v := range cells {
+		if v == nil {
+			nulls++
+		} else if isNaN(v) {
+			nans++
+		} else {
+			sorted = append(sorted, v)
+		}
+	}
+	slices.SortFunc(sorted, compareValues)
+	probes := []probe{{Op: "null", Count: nulls}}
+	if nans > 0 {
+		probes = append(probes, probe{Op: "=", Value: wantCell(typ, math.NaN()), NaNs: nans})
+	}
+	if len(sorted) == 0 {
+		return probes
+	}
+	least, middle, greatest := sorted[0], sorted[len(sorted)/2], sorted[len(sorted)-1]
+	asked := map[any]bool{}
+	for _, v := range []value{least, middle, greatest, besides(typ, middle)} {
+		if !asked[v] {
+			probes = append(probes, countProbe("=", typ, v, sorted, 0))
+		}
+		asked[v] = true
+	}
+	return append(probes, countProbe("<", typ, middle, sorted, 0), countProbe(">", typ, middle, sorted, nans))
+}
+
+func countProbe(op string, typ schema.Type, v value, values []value, nans int) probe {
+	p := probe{Op: op, Value: wantCell(typ, v), NaNs: nans}
+	sign := map[string]int{"<": -1, "=": 0, ">": 1}[op]
+	for _, x := range values {
+		if compareValues(x, v) == sign {
+			p.Count++
+		}
+	}
+	return p
+}
+
+// besides returns a value next to v.
+func besides(typ schema.Type, v value) value {
+	switch v := v.(type) {
+	case int64:
+		if typ == schema.Bool {
+			return 1 - v
+		}
+		return v ^ 1
+	case float64:
+		return math.Nextafter(v, 0)
+	default:
+		return v.(string) + "\x00"
+	}
+}
+
+func isNaN(v value) bool {
+	f, ok := v.(float64)
+	return ok && math.IsNaN(f)
+}
+
+func compareValues(a, b value) int {
+	switch a := a.(type) {
+	case int64:
+		return cmp.Compare(a, b.(int64))
+	case float64:
+		return cmp.Compare(a, b.(float64)) // the zeros are equal; NaN is kept out
+	default:
+		return strings.Compare(a.(string), b.(string))
 	}
 }
