@@ -56,7 +56,7 @@ var layers = map[string]layer{
 	"config":              {pure: true, project: []string{"engine/schema", "internal/strictyaml"}},
 
 	"engine/parquetfile": {
-		project: []string{"engine/columns", "engine/record", "engine/schema"},
+		project: []string{"engine/columns", "engine/record", "engine/schema", "internal/bytepool"},
 		outside: []string{"github.com/parquet-go/parquet-go", "github.com/klauspost/compress"},
 	},
 
@@ -70,13 +70,16 @@ var layers = map[string]layer{
 
 	// To the outside.
 	"engine/port":           {project: []string{"engine/record"}},
-	"engine/adapter/kafka":  {project: data, outside: []string{"github.com/IBM/sarama", metrics}},
+	"engine/adapter/kafka": {project: append([]string{"internal/bytepool"}, data...), outside: []string{
+		"github.com/IBM/sarama", metrics, "github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kmsg",
+	}},
 	"engine/adapter/s3":     {project: data, outside: []string{awsSDK}},
 	"engine/adapter/glue":   {project: data, outside: []string{awsSDK}},
 	"engine/adapter/athena": {project: data, outside: []string{awsSDK}},
 	"engine/enginetest":     {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
 
 	"internal/apachekafka": {},
+	"internal/bytepool":    {pure: true},
 
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
@@ -99,6 +102,10 @@ var layers = map[string]layer{
 	"local/store": {outside: []string{"github.com/versity/versitygw", awsSDK, flock}},
 
 	// Programs.
+	"bench": {
+		project: append([]string{"engine/adapter/...", "engine/decode", "engine/parquetfile", "internal/apachekafka"}, data...),
+		outside: []string{"github.com/IBM/sarama", awsSDK},
+	},
 	"cmd/citystream": {
 		project: append([]string{
 			"actors", "cluster/reign", "config", "engine/adapter/...", "engine/replay", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",

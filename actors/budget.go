@@ -13,8 +13,9 @@ import (
 
 // Budget bounds what the partitions of one worker buffer (I7): batches from their fetching to their release, and open files. Safe for concurrent use.
 //
-// A half of it is divided evenly among the partitions, so that one that cannot write does not hold up the others; the other half is for
-// whoever needs more. A file counts twice where it is decided who may go on, for its buffers double when they are full. A partition beyond its share waits before it fetches while that half is used up: the fastest wait first. When
+// Buffers of files grow by a quarter when they are full, and all files may do that at the same time: so four fifths of it are given out.
+// A half of these is divided evenly among the partitions, so that one that cannot write does not hold up the others; the other half is
+// for whoever needs more. A partition beyond its share waits before it fetches while that half is used up: the fastest wait first. When
 // three quarters of the whole are used, or somebody waits, the largest open file of all is asked to be flushed.
 //
 // A partition that buffers nothing may always fetch one batch. So a budget holds if it has room for a batch of each partition beside
@@ -28,7 +29,6 @@ type Budget struct {
 
 	mu      sync.Mutex
 	used    int64
-	inFiles int64 // of used
 	peak    int64
 	waiting int
 	members map[*share]bool
@@ -37,12 +37,11 @@ type Budget struct {
 
 // share is what one partition has of the budget.
 type share struct {
-	budget  *Budget
-	flush   func(pipeline.FileID) // asks for a file to be flushed
-	used    int64
-	inFiles int64
-	files   map[pipeline.FileID]int64
-	asked   map[pipeline.FileID]bool // to be flushed
+	budget *Budget
+	flush  func(pipeline.FileID) // asks for a file to be flushed
+	used   int64
+	files  map[pipeline.FileID]int64
+	asked  map[pipeline.FileID]bool // to be flushed
 }
 
 // NewBudget returns an unused budget of so many bytes; 0 is without limit.
@@ -84,7 +83,7 @@ func (s *share) leave() {
 	b := s.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.add(s, -s.used, -s.inFiles)
+	b.add(s, -s.used)
 	delete(b.members, s)
 }
 
@@ -113,36 +112,34 @@ func (s *share) admit(ctx context.Context, bytes int64) error {
 			return err
 		}
 	}
-	b.add(s, bytes, 0)
+	b.add(s, bytes)
 	return nil
 }
-
-// reserved returns what a share has and what it may grow to by itself.
-func (s *share) reserved() int64 { return s.used + s.inFiles }
 
 // hasRoom decides who may fetch.
 func (b *Budget) hasRoom(s *share, bytes int64) bool {
 	if b.limit == 0 || s.used == 0 || !b.members[s] {
 		return true
 	}
-	own := b.limit / 2 / int64(len(b.members))
-	if s.reserved()+bytes <= own {
+	half := b.limit / 5 * 2
+	own := half / int64(len(b.members))
+	if s.used+bytes <= own {
 		return true
 	}
-	common := s.reserved() + bytes - own
+	common := s.used + bytes - own
 	for m := range b.members {
 		if m != s {
-			common += max(0, m.reserved()-own)
+			common += max(0, m.used-own)
 		}
 	}
-	return common <= b.limit/2
+	return common <= half
 }
 
 // change takes more bytes, or gives some back.
 func (s *share) change(bytes int64) {
 	b := s.budget
 	b.mu.Lock()
-	b.add(s, bytes, 0)
+	b.add(s, bytes)
 	ask := b.largest()
 	b.mu.Unlock()
 	ask()
@@ -152,7 +149,7 @@ func (s *share) change(bytes int64) {
 func (s *share) file(id pipeline.FileID, bytes int64) {
 	b := s.budget
 	b.mu.Lock()
-	b.add(s, bytes-s.files[id], bytes-s.files[id])
+	b.add(s, bytes-s.files[id])
 	s.files[id] = bytes
 	if bytes == 0 {
 		delete(s.files, id)
@@ -164,12 +161,11 @@ func (s *share) file(id pipeline.FileID, bytes int64) {
 }
 
 // add counts bytes of a member; what somebody does who has left counts no more.
-func (b *Budget) add(s *share, bytes, inFiles int64) {
+func (b *Budget) add(s *share, bytes int64) {
 	if !b.members[s] {
 		return
 	}
-	s.used, s.inFiles = s.used+bytes, s.inFiles+inFiles
-	b.used, b.inFiles = b.used+bytes, b.inFiles+inFiles
+	s.used, b.used = s.used+bytes, b.used+bytes
 	b.peak = max(b.peak, b.used)
 	b.metrics.Buffered.Add(float64(bytes))
 	if bytes < 0 {
@@ -180,7 +176,7 @@ func (b *Budget) add(s *share, bytes, inFiles int64) {
 
 // largest chooses files to be flushed, the largest first, until what they give back is enough; the caller calls what it returns without the lock.
 func (b *Budget) largest() (ask func()) {
-	over := b.used + b.inFiles - b.limit/4*3
+	over := b.used - b.limit/4*3
 	if b.limit == 0 || b.waiting == 0 && over <= 0 {
 		return func() {}
 	}
@@ -189,7 +185,7 @@ func (b *Budget) largest() (ask func()) {
 	}
 	for m := range b.members {
 		for id := range m.asked {
-			over -= 2 * m.files[id]
+			over -= m.files[id]
 		}
 	}
 	var calls []func()
@@ -207,7 +203,7 @@ func (b *Budget) largest() (ask func()) {
 			break
 		}
 		of.asked[largest] = true
-		over -= 2 * of.files[largest]
+		over -= of.files[largest]
 		calls = append(calls, func() { of.flush(largest) })
 	}
 	return func() {

@@ -96,11 +96,11 @@ func TestBudget(t *testing.T) {
 	t.Run("the largest file of all is asked for at three quarters", func(t *testing.T) {
 		b := NewBudget(1000, NewMetrics())
 		one, two := newPartaker(b), newPartaker(b)
-		one.file(1, 150)
-		two.file(1, 50)
-		two.file(2, 170)
+		one.file(1, 300)
+		two.file(1, 100)
+		two.file(2, 340)
 		if len(one.asked)+len(two.asked) != 0 {
-			t.Fatalf("asked for %v and %v at 370", one.asked, two.asked)
+			t.Fatalf("asked for %v and %v at 740", one.asked, two.asked)
 		}
 		one.file(2, 20)
 		if len(one.asked) != 0 || len(two.asked) != 1 || two.asked[0] != 2 {
@@ -114,7 +114,7 @@ func TestBudget(t *testing.T) {
 	t.Run("a partition that cannot write holds up itself, and not the others", func(t *testing.T) {
 		b := NewBudget(1000, NewMetrics())
 		stuck, other := newPartaker(b), newPartaker(b)
-		stuck.file(1, 370)
+		stuck.file(1, 590)
 		if stuck.admitted(20) {
 			t.Error("the stuck one may go on beyond its share and the common half")
 		}
@@ -135,7 +135,7 @@ func TestBudget(t *testing.T) {
 		b := NewBudget(1000, NewMetrics())
 		m := newPartaker(b)
 		newPartaker(b)
-		m.file(1, 350)
+		m.file(1, 550)
 		admitted := make(chan error)
 		go func() { admitted <- m.admit(context.Background(), 100) }()
 		deadline := time.Now().Add(10 * time.Second)

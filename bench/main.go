@@ -52,21 +52,40 @@ func run() (err error) {
 	return nil
 }
 
-// catchUp measures a topic that is full when the worker starts: a third of the records, then all of them.
+// catchUp measures a topic that is full when the worker starts: a third of the records, then all of them. The difference between both is
+// what a record costs in steady state, without the start of the process and the wait for the last commit.
 func catchUp(l *lab, ld load, n int, embedded bool, profile string) {
 	s := startServices(l, embedded)
 	s.kafka.makeTopic(topic, ld.partitions)
 	fmt.Printf("# %s, %d partitions, codec %s\n", s.name, ld.partitions, ld.codec)
-	s.kafka.fill(ld, n/3/ld.partitions*ld.partitions)
-	var first, firstFloor result
-	small := int64(n / 3 / ld.partitions * ld.partitions)
-	l.apart(func(l *lab) {
-		w := s.startWorker(l, "small")
-		w.profile(profile, 6)
-		first = w.until(small)
-	})
-	fmt.Println("worker", small, first)
-	firstFloor = s.startFloor(l, ld.partitions, small)
-	fmt.Println("floor ", small, firstFloor)
-	_ = firstFloor
+	var workers, floors []result
+	for i, part := range []int{n / 3, n - n/3} {
+		s.kafka.fill(ld, part)
+		total := int64(part)
+		if i > 0 {
+			total += workers[0].records
+		}
+		l.apart(func(l *lab) {
+			w := s.startWorker(l, fmt.Sprint("catchup", i))
+			if i > 0 {
+				w.profile(profile, 6)
+			}
+			workers = append(workers, w.until(total))
+		})
+		floors = append(floors, s.startFloor(l, ld.partitions, total))
+		fmt.Println("worker", total, workers[i])
+		fmt.Println("floor ", total, floors[i])
+	}
+	w, f := slope(workers), slope(floors)
+	fmt.Printf("steady state: worker %.2f CPU-s/M, %.0f records/s; floor %.2f CPU-s/M, %.0f records/s; ratio %.2f\n",
+		w.perMillion(), w.rate(), f.perMillion(), f.rate(), w.perMillion()/f.perMillion())
+}
+
+// slope is what the second of two runs did more than the first.
+func slope(r []result) result {
+	a, b := r[0], r[1]
+	return result{
+		records: b.records - a.records, seconds: b.seconds - a.seconds, cpu: b.cpu - a.cpu, peak: b.peak,
+		files: b.files - a.files, bytes: b.bytes - a.bytes, commits: b.commits - a.commits,
+	}
 }

@@ -97,7 +97,7 @@ func (w *worker) profile(file string, seconds int) {
 		return
 	}
 	w.read() // finds the address
-	for name, query := range map[string]string{file: fmt.Sprint("profile?seconds=", seconds), file + ".heap": fmt.Sprint("heap?seconds=0&gc=0#", seconds)} {
+	for name, query := range map[string]string{file: fmt.Sprint("profile?seconds=", seconds), file + ".heap": "heap"} {
 		go func() {
 			if strings.HasSuffix(name, ".heap") {
 				<-time.After(time.Duration(seconds) * time.Second / 2)
@@ -122,6 +122,10 @@ func (w *worker) until(n int64) result {
 		r := w.read()
 		if first.IsZero() && r.decoded > 0 {
 			first = r.at
+		}
+		if os.Getenv("BENCH_TRACE") != "" {
+			cpu, _ := cpuSeconds(w.cmd.Process.Pid)
+			fmt.Printf("%.1f cpu %.2f decoded %d accounted %d\n", time.Since(begin).Seconds(), cpu, r.decoded, r.accounted)
 		}
 		if r.accounted >= n {
 			return w.result(r, n, r.at.Sub(first).Seconds())

@@ -1,8 +1,9 @@
 package parquetfile
 
 import (
-	"math/bits"
 	"unsafe"
+
+	"citystream/internal/bytepool"
 )
 
 // Limits of what is kept for the next file: of all buffers together, and of the smallest.
@@ -21,8 +22,8 @@ type memory struct {
 	doubles freeList[float64]
 }
 
-// A freeList holds buffers by the logarithm of their capacity, which is a power of two.
-type freeList[T any] [bits.UintSize][][]T
+// A freeList holds buffers by the class of their capacity.
+type freeList[T any] [bytepool.Classes][][]T
 
 // extend returns s made longer by n elements of any value, and moves it to a larger buffer if need be.
 func extend[T any](m *memory, l *freeList[T], s []T, n int) []T {
@@ -35,18 +36,22 @@ func extend[T any](m *memory, l *freeList[T], s []T, n int) []T {
 	return larger
 }
 
+// spareClasses is how far above the wanted class a spare buffer may be: at most twice as large.
+const spareClasses = 4
+
 // take returns an empty buffer for at least n elements.
 func (l *freeList[T]) take(m *memory, n int) []T {
-	class := bits.Len(uint(n - 1))
-	last := len(l[class]) - 1
-	if last < 0 {
-		return make([]T, 0, 1<<class)
+	class, capacity := bytepool.Class(n)
+	for c := class; c <= min(class+spareClasses, len(l)-1); c++ {
+		if last := len(l[c]) - 1; last >= 0 {
+			s := l[c][last]
+			l[c][last] = nil
+			l[c] = l[c][:last]
+			m.spare -= sizeBytes(s)
+			return s
+		}
 	}
-	s := l[class][last]
-	l[class][last] = nil
-	l[class] = l[class][:last]
-	m.spare -= sizeBytes(s)
-	return s
+	return make([]T, 0, capacity)
 }
 
 // give keeps a buffer that take has made, unless enough are kept.
@@ -56,7 +61,7 @@ func (l *freeList[T]) give(m *memory, s []T) {
 		return
 	}
 	m.spare += n
-	class := bits.Len(uint(cap(s) - 1))
+	class, _ := bytepool.Class(cap(s))
 	l[class] = append(l[class], s[:0])
 }
 

@@ -20,6 +20,17 @@ func TestABufferHasTheRoomThatWasAskedForAndNothingInIt(t *testing.T) {
 	}
 }
 
+func TestAClassHasRoomAndWastesLittle(t *testing.T) {
+	t.Parallel()
+	for n := range 1 << 20 {
+		class, capacity := bytepool.Class(n)
+		again, same := bytepool.Class(capacity)
+		if capacity < n || again != class || same != capacity || n > 100 && capacity > n+n/4+1 {
+			t.Fatalf("%d: class %d, capacity %d; of that: %d, %d", n, class, capacity, again, same)
+		}
+	}
+}
+
 func TestWhatIsGivenIsNotTakenForMoreThanItHolds(t *testing.T) {
 	t.Parallel()
 	var p bytepool.Pool
