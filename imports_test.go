@@ -69,7 +69,7 @@ var layers = map[string]layer{
 	},
 
 	// To the outside.
-	"engine/port":           {project: []string{"engine/record"}},
+	"engine/port": {project: []string{"engine/record"}},
 	"engine/adapter/kafka": {project: append([]string{"internal/bytepool"}, data...), outside: []string{
 		"github.com/IBM/sarama", metrics, "github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kmsg",
 	}},
@@ -79,7 +79,7 @@ var layers = map[string]layer{
 	"engine/enginetest":     {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
 
 	"internal/apachekafka": {},
-	"internal/bytepool":    {pure: true},
+	"internal/bytepool":    {},
 
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},

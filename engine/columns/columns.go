@@ -10,8 +10,8 @@ import "citystream/engine/schema"
 // Not safe for concurrent use.
 type Column struct {
 	Type   schema.Type
-	Valid  []bool    // one a row; false is null
-	Nulls  int       // number of false in Valid
+	Nulls  int       // number of rows that are null
+	Valid  []bool    // one a row, false is null; empty as long as there is no null
 	Ints   []int64   // Bool (0, 1), Int, Long, Timestamp (microseconds); 0 where null
 	Floats []float64 // Double; 0 where null
 	Data   []byte    // String, Binary: the values one after another
@@ -19,10 +19,28 @@ type Column struct {
 }
 
 // Len returns the number of rows.
-func (c *Column) Len() int { return len(c.Valid) }
+func (c *Column) Len() int {
+	switch c.Type {
+	case schema.Double:
+		return len(c.Floats)
+	case schema.String, schema.Binary:
+		return len(c.Ends)
+	default:
+		return len(c.Ints)
+	}
+}
+
+// IsNull reports whether row i has no value.
+func (c *Column) IsNull(i int) bool { return c.Nulls > 0 && !c.Valid[i] }
 
 // AppendNull adds a row without a value.
 func (c *Column) AppendNull() {
+	if c.Nulls == 0 {
+		c.Valid = c.Valid[:0]
+		for range c.Len() {
+			c.Valid = append(c.Valid, true)
+		}
+	}
 	c.Valid = append(c.Valid, false)
 	c.Nulls++
 	switch c.Type {
@@ -37,21 +55,32 @@ func (c *Column) AppendNull() {
 
 // AppendInt adds a row to a Bool, Int, Long or Timestamp column.
 func (c *Column) AppendInt(v int64) {
-	c.Valid = append(c.Valid, true)
 	c.Ints = append(c.Ints, v)
+	if c.Nulls > 0 {
+		c.Valid = append(c.Valid, true)
+	}
 }
 
 // AppendFloat adds a row to a Double column.
 func (c *Column) AppendFloat(v float64) {
-	c.Valid = append(c.Valid, true)
 	c.Floats = append(c.Floats, v)
+	if c.Nulls > 0 {
+		c.Valid = append(c.Valid, true)
+	}
 }
 
 // AppendBytes adds a row to a String or Binary column; v is copied. A batch holds at most 4 GiB of one column.
 func (c *Column) AppendBytes(v []byte) {
-	c.Valid = append(c.Valid, true)
 	c.Data = append(c.Data, v...)
+	c.EndBytes()
+}
+
+// EndBytes makes what was appended to Data since the row before a row.
+func (c *Column) EndBytes() {
 	c.Ends = append(c.Ends, uint32(len(c.Data)))
+	if c.Nulls > 0 {
+		c.Valid = append(c.Valid, true)
+	}
 }
 
 // Bytes returns row i of a String or Binary column; it aliases the buffer.
@@ -65,12 +94,17 @@ func (c *Column) Bytes(i int) []byte {
 
 // Truncate removes the rows from n on and keeps the memory. It undoes the columns of a row that turned out bad.
 func (c *Column) Truncate(n int) {
-	for _, valid := range c.Valid[n:] {
-		if !valid {
-			c.Nulls--
+	if c.Nulls > 0 {
+		for _, valid := range c.Valid[n:] {
+			if !valid {
+				c.Nulls--
+			}
+		}
+		c.Valid = c.Valid[:n]
+		if c.Nulls == 0 {
+			c.Valid = c.Valid[:0]
 		}
 	}
-	c.Valid = c.Valid[:n]
 	switch c.Type {
 	case schema.Double:
 		c.Floats = c.Floats[:n]

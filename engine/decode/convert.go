@@ -117,13 +117,7 @@ func (d *JSON) appendString(out *columns.Column, v span) {
 	default:
 		out.Data = appendText(out.Data, s[1:len(s)-1])
 	}
-	endBytes(out)
-}
-
-// endBytes makes the bytes that were appended to a column's data a row.
-func endBytes(out *columns.Column) {
-	out.Valid = append(out.Valid, true)
-	out.Ends = append(out.Ends, uint32(len(out.Data)))
+	out.EndBytes()
 }
 
 func (d *JSON) appendBinary(out *columns.Column, v span) (problem string) {
@@ -135,7 +129,7 @@ func (d *JSON) appendBinary(out *columns.Column, v span) (problem string) {
 		return notBase64
 	}
 	out.Data = data
-	endBytes(out)
+	out.EndBytes()
 	return ""
 }
 

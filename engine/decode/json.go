@@ -16,6 +16,7 @@ type JSON struct {
 	scanner
 
 	row       uint64 // number of the record at hand
+	filled    int    // columns that the prediction has filled from it
 	beginning state
 	sights    []sight // of the record at hand, where it is scanned
 	odd       bool    // it is not to be learned from

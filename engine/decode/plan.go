@@ -24,7 +24,6 @@ type node struct {
 	skipped *state   // behind a field that no column asks for
 	passed  []*state // behind such an element, by index
 	seen    uint64   // record that it was seen in
-	inner   bool     // has fields or elems
 }
 
 // steps reports whether a value that begins with c is stepped into.
@@ -129,7 +128,7 @@ func (n *node) claim(col int) {
 
 // number gives the places of the node and of all below it their numbers, from lo on, and returns the next free one.
 func (n *node) number(lo int, cols []column) int {
-	n.lo, n.inner = lo, len(n.fields)+len(n.elems) > 0
+	n.lo = lo
 	for _, c := range n.own {
 		cols[c].places = append(cols[c].places, lo)
 		lo++

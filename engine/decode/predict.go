@@ -28,6 +28,7 @@ type move struct {
 	text   []byte
 	enters []*node // of the plan whose objects and arrays begin in the text
 	to     *state  // nil at the end of the record
+	either bool    // the value may be one to step into, and then this is not the move
 }
 
 // Limits of what is learned: shapes without end must not take memory without end.
@@ -73,7 +74,7 @@ func (m *move) leads(rest []byte) bool {
 	if !hasPrefix(rest, m.text) {
 		return false
 	}
-	if m.to == nil || m.to.node == nil || !m.to.node.inner {
+	if !m.either {
 		return true
 	}
 	rest = rest[len(m.text):]
@@ -105,6 +106,7 @@ func hasPrefix(b, prefix []byte) bool {
 // predicted decodes the record as a row if it has a shape that is known, and otherwise leaves dst as it was.
 func (d *JSON) predicted(dst *columns.Batch, value []byte) bool {
 	d.row++
+	d.filled = 0
 	if !d.follow(dst, value) || !d.rest(dst) {
 		d.undo(dst)
 		return false
@@ -144,6 +146,9 @@ func (d *JSON) follow(dst *columns.Batch, value []byte) bool {
 
 // rest appends null to the columns that the record has no value for.
 func (d *JSON) rest(dst *columns.Batch) bool {
+	if d.filled == len(d.columns) {
+		return true
+	}
 	for i := range d.columns {
 		if col := &d.columns[i]; col.row != d.row {
 			if col.required {
@@ -176,6 +181,7 @@ func (d *JSON) take(dst *columns.Batch, n *node) bool {
 		}
 		if d.quick(&dst.Columns[i], &d.columns[i]) {
 			d.columns[i].row = d.row
+			d.filled++
 			return true
 		}
 	}
@@ -189,6 +195,7 @@ func (d *JSON) take(dst *columns.Batch, n *node) bool {
 			return false
 		}
 		d.columns[i].row = d.row
+		d.filled++
 	}
 	return true
 }
@@ -249,6 +256,7 @@ func (s *state) learn(text []byte, enters []*node, to *state) bool {
 		return false
 	}
 	m := move{text: bytes.Clone(text), enters: enters, to: to}
+	m.either = to != nil && to.node != nil && len(to.node.fields)+len(to.node.elems) > 0
 	if len(s.moves) == movesMax {
 		s.moves[movesMax-1] = m // which was not taken last
 	} else {

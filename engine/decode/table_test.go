@@ -51,7 +51,7 @@ func one(typ schema.Type, unit schema.TimeUnit) *schema.Table {
 // cell returns the value of a column in a row as the reference spells it.
 func cell(c *columns.Column, row int) any {
 	switch {
-	case !c.Valid[row]:
+	case c.IsNull(row):
 		return nil
 	case c.Type == schema.Double:
 		return c.Floats[row]
