@@ -14,8 +14,8 @@ import (
 // Budget bounds what the partitions of one worker buffer (I7): batches from their fetching to their release, and open files. Safe for concurrent use.
 //
 // Buffers of files grow by a quarter when they are full, and all files may do that at the same time: so four fifths of it are given out.
-// A half of these is divided evenly among the partitions, so that one that cannot write does not hold up the others; the other half is
-// for whoever needs more. A partition beyond its share waits before it fetches while that half is used up: the fastest wait first. When
+// A half of these is divided evenly among the partitions that hold something, so that one that cannot write does not hold up the others;
+// the other half is for whoever needs more. A partition beyond its share waits before it fetches while that half is used up: the fastest wait first. When
 // three quarters of the whole are used, or somebody waits, the largest open file of all is asked to be flushed.
 //
 // A partition that buffers nothing may always fetch one batch. So a budget holds if it has room for a batch of each partition beside
@@ -121,8 +121,13 @@ func (b *Budget) hasRoom(s *share, bytes int64) bool {
 	if b.limit == 0 || s.used == 0 || !b.members[s] {
 		return true
 	}
-	half := b.limit / 5 * 2
-	own := half / int64(len(b.members))
+	half, active := b.limit/5*2, int64(0)
+	for m := range b.members {
+		if m.used > 0 {
+			active++
+		}
+	}
+	own := half / active
 	if s.used+bytes <= own {
 		return true
 	}

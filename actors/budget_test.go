@@ -115,10 +115,13 @@ func TestBudget(t *testing.T) {
 		b := NewBudget(1000, NewMetrics())
 		stuck, other := newPartaker(b), newPartaker(b)
 		stuck.file(1, 590)
+		if !stuck.admitted(20) {
+			t.Error("nobody else holds anything, and yet a share is kept for others")
+		}
+		other.file(1, 100)
 		if stuck.admitted(20) {
 			t.Error("the stuck one may go on beyond its share and the common half")
 		}
-		other.file(1, 100)
 		if !other.admitted(40) {
 			t.Error("the other one may not use its own share")
 		}
@@ -134,7 +137,8 @@ func TestBudget(t *testing.T) {
 	t.Run("who waits is let in when something is given back, and the largest file is asked for meanwhile", func(t *testing.T) {
 		b := NewBudget(1000, NewMetrics())
 		m := newPartaker(b)
-		newPartaker(b)
+		newPartaker(b).file(1, 10)
+		newPartaker(b) // holds nothing, and so nothing back
 		m.file(1, 550)
 		admitted := make(chan error)
 		go func() { admitted <- m.admit(context.Background(), 100) }()

@@ -55,7 +55,7 @@ func (n *Node) rowGroupBytes() int {
 	if n.MemoryBytes == 0 {
 		return parquetfile.DefaultRowGroupBytes
 	}
-	return int(min(max(n.MemoryBytes/16, 1<<20), parquetfile.DefaultRowGroupBytes))
+	return int(min(max(n.MemoryBytes/20, 1<<20), parquetfile.DefaultRowGroupBytes))
 }
 
 // filed returns all tables that have files: the configured ones, their side tables, and the dead letters.

@@ -1,4 +1,12 @@
 // Command bench measures the whole program: what it costs to bring records from Kafka into Parquet files on S3.
+//
+// Broker, store, AWS endpoint and worker are processes of their own on this machine; what is measured is the worker's. Beside it runs
+// the floor: the same records through fetch, decoding and Parquet pages alone, which are thrown away. On a machine that others use, too,
+// figures come and go by a third, and the ratio of two that were measured next to each other says more.
+//
+//	go run ./bench [flags] [scenario...]
+//
+// Without scenarios all are run, which takes about half an hour.
 package main
 
 import (
@@ -6,10 +14,33 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"time"
-
-	"github.com/IBM/sarama"
+	"slices"
+	"strings"
 )
+
+// A suite is one run of the benchmark.
+type suite struct {
+	*lab
+	records  int
+	embedded bool
+	compare  string // path of another citystream
+	profile  string
+	plots    string
+}
+
+// scenarios are what can be measured, in the order of a whole run.
+var scenarios = []struct {
+	name, about string
+	run         func(*suite)
+}{
+	{"steady", "CPU and records a second of a full topic, without compression, with lz4 and with zstd", (*suite).steady},
+	{"memory", "peak memory with 4 and 32 partitions, and with 64 open windows", (*suite).memory},
+	{"paced", "5,000 records a second for a minute: CPU, files, and the time until records are in S3", (*suite).paced},
+	{"growth", "CPU a record by partitions and by length, and commits by open windows", (*suite).growth},
+	{"takeover", "time until a partition with a long log is read, and a worker with 1,000 partitions", (*suite).takeover},
+	{"simulate", "records a second that the fleet's producer gets acknowledged", (*suite).simulate},
+	{"guard", "short: CPU against the floor, with a bound that fails", (*suite).guard},
+}
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == floorCommand {
@@ -26,14 +57,25 @@ func main() {
 }
 
 func run() (err error) {
-	program := flag.String("program", "bin/citystream", "the citystream to be measured")
-	records := flag.Int("records", 6_000_000, "of the large run; the small one has a third")
-	partitions := flag.Int("partitions", 4, "of the topic")
-	embedded := flag.Bool("embedded", false, "the embedded broker also where Apache Kafka could be had")
-	codec := flag.String("codec", "none", "none, lz4 or zstd: compression of the topic's batches")
-	profile := flag.String("profile", "", "`FILE` for a profile of the worker's first seconds")
+	s := &suite{lab: &lab{}}
+	flag.StringVar(&s.program, "program", "bin/citystream", "the citystream to be measured")
+	flag.IntVar(&s.records, "records", 6_000_000, "records of a full topic")
+	flag.BoolVar(&s.embedded, "embedded", false, "use the embedded broker also where Apache Kafka could be had")
+	flag.StringVar(&s.compare, "compare", "", "`PATH` of another citystream: steady runs both in turn, twice")
+	flag.StringVar(&s.profile, "profile", "", "`FILE` for a profile of the worker's first seconds of steady, and FILE.heap for its heap")
+	flag.StringVar(&s.plots, "plots", "", "`DIR` for the plots of growth, as SVG")
+	flag.Usage = usage
 	flag.Parse()
-	l := &lab{program: *program}
+	for _, name := range flag.Args() {
+		if !slices.ContainsFunc(scenarios, func(c struct {
+			name, about string
+			run         func(*suite)
+		}) bool {
+			return c.name == name
+		}) {
+			return fmt.Errorf("no scenario %q", name)
+		}
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			b, ok := r.(broken)
@@ -42,50 +84,38 @@ func run() (err error) {
 			}
 			err = errors.New(b.message)
 		}
-		l.close()
+		s.close()
 	}()
-	var c sarama.CompressionCodec
-	if err := c.UnmarshalText([]byte(*codec)); err != nil {
-		return err
+	for _, c := range scenarios {
+		if slices.Contains(flag.Args(), c.name) || flag.NArg() == 0 && c.name != "guard" {
+			fmt.Printf("\n%s: %s\n", c.name, c.about)
+			c.run(s)
+		}
 	}
-	catchUp(l, load{partitions: *partitions, codec: c, step: time.Millisecond}, *records, *embedded, *profile)
 	return nil
 }
 
-// catchUp measures a topic that is full when the worker starts: a third of the records, then all of them. The difference between both is
-// what a record costs in steady state, without the start of the process and the wait for the last commit.
-func catchUp(l *lab, ld load, n int, embedded bool, profile string) {
-	s := startServices(l, embedded)
-	s.kafka.makeTopic(topic, ld.partitions)
-	fmt.Printf("# %s, %d partitions, codec %s\n", s.name, ld.partitions, ld.codec)
-	var workers, floors []result
-	for i, part := range []int{n / 3, n - n/3} {
-		s.kafka.fill(ld, part)
-		total := int64(part)
-		if i > 0 {
-			total += workers[0].records
-		}
-		l.apart(func(l *lab) {
-			w := s.startWorker(l, fmt.Sprint("catchup", i))
-			if i > 0 {
-				w.profile(profile, 6)
-			}
-			workers = append(workers, w.until(total))
-		})
-		floors = append(floors, s.startFloor(l, ld.partitions, total))
-		fmt.Println("worker", total, workers[i])
-		fmt.Println("floor ", total, floors[i])
+func usage() {
+	fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] [scenario...]")
+	for _, c := range scenarios {
+		fmt.Fprintf(flag.CommandLine.Output(), "  %-10s %s\n", c.name, c.about)
 	}
-	w, f := slope(workers), slope(floors)
-	fmt.Printf("steady state: worker %.2f CPU-s/M, %.0f records/s; floor %.2f CPU-s/M, %.0f records/s; ratio %.2f\n",
-		w.perMillion(), w.rate(), f.perMillion(), f.rate(), w.perMillion()/f.perMillion())
+	flag.PrintDefaults()
 }
 
-// slope is what the second of two runs did more than the first.
-func slope(r []result) result {
-	a, b := r[0], r[1]
-	return result{
-		records: b.records - a.records, seconds: b.seconds - a.seconds, cpu: b.cpu - a.cpu, peak: b.peak,
-		files: b.files - a.files, bytes: b.bytes - a.bytes, commits: b.commits - a.commits,
+// row prints one line of a table.
+func row(cells ...any) {
+	texts := make([]string, len(cells))
+	for i, c := range cells {
+		texts[i] = fmt.Sprint(c)
+		if f, ok := c.(float64); ok {
+			texts[i] = fmt.Sprintf("%.2f", f)
+		}
 	}
+	fmt.Println("| " + strings.Join(texts, " | ") + " |")
+}
+
+func header(cells ...any) {
+	row(cells...)
+	fmt.Println("|" + strings.Repeat("---|", len(cells)))
 }

@@ -43,3 +43,23 @@ func peakBytes(pid int) (int64, error) {
 	}
 	return 0, fmt.Errorf("/proc/%d/status has no VmHWM", pid)
 }
+
+// ioCalls returns how often a process has called the system to read or to write: syscr and syscw of /proc/PID/io (proc(5)).
+func ioCalls(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0, err
+	}
+	total := int64(0)
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ": ")
+		if name == "syscr" || name == "syscw" {
+			n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+			if err != nil {
+				return 0, err
+			}
+			total += n
+		}
+	}
+	return total, nil
+}

@@ -29,8 +29,8 @@ func (c credentials) env() []string {
 	return []string{"AWS_CONFIG_FILE=/dev/null", "AWS_ACCESS_KEY_ID=" + c.access, "AWS_SECRET_ACCESS_KEY=" + c.secret, "AWS_REGION=us-east-1"}
 }
 
-// open connects to a bucket, which is made.
-func (s *services) open(l *lab, bucket string) *s3.Store {
+// makeBucket makes a bucket and connects to it.
+func (s *services) makeBucket(l *lab, bucket string) *s3.Store {
 	ctx := context.Background()
 	o := s3.Options{Bucket: bucket, Endpoint: s.s3, AccessKey: s.keys.access, SecretKey: s.keys.secret}
 	client, err := s3.NewClient(ctx, o)

@@ -9,23 +9,33 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"citystream/engine/adapter/s3"
 )
 
 // A worker is a citystream that reads the topic: a master, one worker and the catalog in one process, on services outside of it.
 type worker struct {
 	*process
-	dir     string
-	metrics string // URL
-	bucket  string
+	metrics string    // URL
+	store   *s3.Store // the worker's bucket
 }
 
-// startWorker starts it on a bucket of its own. Further environment sets the configuration.
-func (s *services) startWorker(l *lab, bucket string, env ...string) *worker {
-	s.open(l, bucket)
-	w := &worker{bucket: bucket, dir: l.TempDir()}
-	env = append(append([]string{"CITYSTREAM_EMBEDDED_METRICS=127.0.0.1:0", "CITYSTREAM_STORE_BUCKET=" + bucket}, s.keys.env()...), env...)
-	w.process = l.start(env, "up", "--stay", "--vehicles", "0", "--workers", "1", "--data", w.dir, "--output", "json",
-		"--kafka", s.kafka.addr, "--s3", s.s3, "--aws", s.aws)
+// startWorker starts it on a bucket of its own. Settings are flags, or variables of the environment.
+func (s *services) startWorker(l *lab, bucket string, settings ...string) *worker {
+	env := append([]string{"CITYSTREAM_EMBEDDED_METRICS=127.0.0.1:0", "CITYSTREAM_STORE_BUCKET=" + bucket}, s.keys.env()...)
+	args := []string{
+		"up", "--stay", "--vehicles", "0", "--workers", "1", "--data", l.TempDir(), "--output", "json",
+		"--kafka", s.kafka.addr, "--s3", s.s3, "--aws", s.aws,
+	}
+	for _, setting := range settings {
+		if strings.HasPrefix(setting, "--") {
+			args = append(args, setting)
+		} else {
+			env = append(env, setting)
+		}
+	}
+	w := &worker{store: s.makeBucket(l, bucket)}
+	w.process = l.start(env, args...)
 	return w
 }
 
@@ -37,7 +47,7 @@ type reading struct {
 	files     int64
 	bytes     int64 // of files
 	commits   int64
-	lag       float64
+	buffered  int64 // bytes of batches and files
 }
 
 func (w *worker) read() reading {
@@ -65,8 +75,8 @@ func (w *worker) read() reading {
 			r.bytes += int64(v)
 		case "citystream_commits_total":
 			r.commits += int64(v)
-		case "citystream_lag_records":
-			r.lag += v
+		case "citystream_buffered_bytes":
+			r.buffered += int64(v)
 		}
 	}
 	_, err = io.Copy(io.Discard, response.Body)
@@ -83,6 +93,9 @@ type result struct {
 	files   int64
 	bytes   int64 // of files
 	commits int64
+	calls   int64 // of the system, for reading and writing
+
+	buffered int64 // the most bytes of batches and files, as the worker counts them, that a poll saw
 }
 
 func (r result) perMillion() float64 { return r.cpu / float64(r.records) * 1e6 }
@@ -117,18 +130,17 @@ func (w *worker) profile(file string, seconds int) {
 // until waits until the worker has committed n records.
 func (w *worker) until(n int64) result {
 	begin := time.Now()
-	first := time.Time{}
+	first, buffered := time.Time{}, int64(0)
 	for {
 		r := w.read()
+		buffered = max(buffered, r.buffered)
 		if first.IsZero() && r.decoded > 0 {
 			first = r.at
 		}
-		if os.Getenv("BENCH_TRACE") != "" {
-			cpu, _ := cpuSeconds(w.cmd.Process.Pid)
-			fmt.Printf("%.1f cpu %.2f decoded %d accounted %d\n", time.Since(begin).Seconds(), cpu, r.decoded, r.accounted)
-		}
 		if r.accounted >= n {
-			return w.result(r, n, r.at.Sub(first).Seconds())
+			result := w.result(r, n, r.at.Sub(first).Seconds())
+			result.buffered = buffered
+			return result
 		}
 		if time.Since(begin) > 10*time.Minute {
 			w.lab.Fatalf("%d of %d records committed after ten minutes:\n%s", r.accounted, n, strings.Join(w.last, "\n"))
@@ -142,10 +154,7 @@ func (w *worker) result(r reading, n int64, seconds float64) result {
 	w.lab.check(err)
 	peak, err := peakBytes(w.cmd.Process.Pid)
 	w.lab.check(err)
-	return result{records: n, seconds: seconds, cpu: cpu, peak: peak, files: r.files, bytes: r.bytes, commits: r.commits}
-}
-
-func (r result) String() string {
-	return fmt.Sprintf("%.2f CPU-s/M, %.0f records/s, peak %d MB, %d files, %.1f B/row, %d commits",
-		r.perMillion(), r.rate(), r.peak>>20, r.files, float64(r.bytes)/float64(r.records), r.commits)
+	calls, err := ioCalls(w.cmd.Process.Pid)
+	w.lab.check(err)
+	return result{calls: calls, records: n, seconds: seconds, cpu: cpu, peak: peak, files: r.files, bytes: r.bytes, commits: r.commits}
 }

@@ -278,7 +278,7 @@ func (r *run) openCluster(ctx context.Context, _ outside) error {
 // limit says less; it never ends the process, but lets the collector run more often.
 const (
 	memoryBeside = 96 << 20
-	collectAt    = 50 // per cent of growth: buffers are used again, so there is little to collect, and what there is need not wait
+	collectAt    = 25 // per cent of growth: buffers are used again, so there is little to collect, and what there is need not wait
 )
 
 // limitMemory tells the runtime what the configuration allows, unless the environment has said more.

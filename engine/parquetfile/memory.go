@@ -8,7 +8,7 @@ import (
 
 // Limits of what is kept for the next file: of all buffers together, and of the smallest.
 const (
-	spareBytes = 16 << 20
+	spareBytes = 8 << 20
 	minBuffer  = 256 // elements
 )
 

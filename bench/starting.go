@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// takeover measures how soon a worker reads.
+func (b *suite) takeover() {
+	header("start of a worker", "until", "s")
+	b.apart(func(l *lab) {
+		const partitions = 1000
+		s := startServices(l, b.embedded)
+		s.kafka.makeTopic(topic, partitions)
+		s.kafka.fill(load{partitions: partitions, step: time.Millisecond}, partitions)
+		began := time.Now()
+		w := s.startWorker(l, "cold")
+		for r := w.read(); r.decoded < partitions; r = w.read() {
+			if time.Since(began) > 3*time.Minute {
+				l.Fatalf("%d of %d partitions read after three minutes", r.decoded, partitions)
+			}
+			<-time.After(pollEvery / 2)
+		}
+		row(fmt.Sprint(partitions, " partitions with a record each, new logs"), "every partition is read", time.Since(began).Seconds())
+	})
+}
+
+// simulate measures the fleet's producer.
+func (b *suite) simulate() {
+	header("citystream simulate", "acknowledged records/s", "records", "CPU-s per million", "peak MB")
+	b.apart(func(l *lab) {
+		s := startServices(l, b.embedded)
+		const vehicles, steps = 100_000, 8
+		began := time.Now()
+		p := l.start([]string{"GOMAXPROCS=1"}, "simulate", "--kafka", s.kafka.addr, "--vehicles", fmt.Sprint(vehicles), "--steps", fmt.Sprint(steps), "--data", l.TempDir())
+		cpu, peak := 0.0, int64(0)
+		for ended := false; !ended; {
+			select {
+			case _, more := <-p.lines:
+				ended = !more
+			case <-time.After(pollEvery / 4):
+				if c, err := cpuSeconds(p.cmd.Process.Pid); err == nil { // else it has just ended
+					cpu = max(cpu, c)
+				}
+				if m, err := peakBytes(p.cmd.Process.Pid); err == nil {
+					peak = max(peak, m)
+				}
+			}
+		}
+		seconds := time.Since(began).Seconds()
+		const records = vehicles * steps * 5
+		row(fmt.Sprintf("%d vehicles, %d steps, one processor", vehicles, steps), int(records/seconds), records, cpu/records*1e6, peak>>20)
+	})
+}
