@@ -65,9 +65,20 @@ generate: ## Write generated code and docs/configuration.md anew
 	$(GO) run ./config/gen $(or $(OUT),docs)/configuration.md
 
 .PHONY: bench
-bench: compiler ## Run the benchmarks (BENCH=regexp chooses)
+bench: bench-packages bench-program ## Run all benchmarks: half an hour
+
+.PHONY: bench-packages
+bench-packages: compiler ## Run Go's benchmarks of the packages, in benchstat's form (BENCH=regexp chooses)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 \
 		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+
+.PHONY: bench-program
+bench-program: build ## Measure the whole program (ARGS="steady", or "--compare OLD steady"; ARGS=-h lists what there is)
+	$(GO) run ./bench $(ARGS)
+
+.PHONY: bench-guard
+bench-guard: build ## Check that the worker costs not far more than the bare path
+	$(GO) run ./bench guard
 
 # Without -race, which would cost nine schedules of ten.
 .PHONY: simulate

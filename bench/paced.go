@@ -56,6 +56,7 @@ func (b *suite) paced() {
 		s.kafka.makeTopic(topic, ld.partitions)
 		w := s.startWorker(l, "paced", "CITYSTREAM_FLUSH_MAX_AGE=10s")
 		w.read() // it has started
+		w.profile(b.profile, 30)
 		s.kafka.pace(ld, 60)
 		r := w.until(60 * pacedRate)
 		row("a minute, flush.maxAge 10s", r.cpu, r.files, r.commits-int64(ld.partitions), r.peak>>20)

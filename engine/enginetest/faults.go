@@ -50,6 +50,13 @@ func (f *Faults) Operations() []string {
 	return slices.Sorted(maps.Keys(f.calls))
 }
 
+// Calls returns how often each operation was called.
+func (f *Faults) Calls() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.calls)
+}
+
 // Heal lets all calls succeed from now on.
 func (f *Faults) Heal() {
 	f.mu.Lock()

@@ -223,3 +223,20 @@ func BenchmarkCommitted(b *testing.B) {
 		}
 	}
 }
+
+// Not parallel: AllocsPerRun counts those of all goroutines.
+func TestReadingBatchesAllocatesNothingInTheSteadyState(t *testing.T) {
+	log := part(rawBatch(plain, -1, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9), rawBatch(plain, -1, 10, 11, 10, 11))
+	var h harvest
+	var pool slabPool
+	read := func() {
+		h.records = h.records[:0]
+		if err := h.committed(log, 0, &pool); err != nil || len(h.records) != 12 {
+			t.Fatal(err, len(h.records))
+		}
+	}
+	read()
+	if allocs := testing.AllocsPerRun(100, read); allocs != 0 {
+		t.Errorf("%v allocations for 12 records", allocs)
+	}
+}
