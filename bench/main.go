@@ -28,11 +28,14 @@ type suite struct {
 	plots    string
 }
 
-// scenarios are what can be measured, in the order of a whole run.
-var scenarios = []struct {
+// A scenario is one thing to be measured.
+type scenario struct {
 	name, about string
 	run         func(*suite)
-}{
+}
+
+// scenarios are what can be measured, in the order of a whole run.
+var scenarios = []scenario{
 	{"steady", "CPU and records a second of a full topic, without compression, with lz4 and with zstd", (*suite).steady},
 	{"memory", "peak memory with 4 and 32 partitions, and with 64 open windows", (*suite).memory},
 	{"paced", "5,000 records a second for a minute: CPU, files, and the time until records are in S3", (*suite).paced},
@@ -67,12 +70,7 @@ func run() (err error) {
 	flag.Usage = usage
 	flag.Parse()
 	for _, name := range flag.Args() {
-		if !slices.ContainsFunc(scenarios, func(c struct {
-			name, about string
-			run         func(*suite)
-		}) bool {
-			return c.name == name
-		}) {
+		if !slices.ContainsFunc(scenarios, func(c scenario) bool { return c.name == name }) {
 			return fmt.Errorf("no scenario %q", name)
 		}
 	}
