@@ -232,9 +232,6 @@ func (l *lane) spell(w *wire, asks []*ask) *kmsg.FetchRequest {
 	request.ReplicaID = -1
 	request.MaxWaitMillis = int32(o.MaxWait.Milliseconds())
 	request.MinBytes = 1
-	if !l.key.behind {
-		request.MinBytes = max(1, o.MaxBytes/minBytesShare)
-	}
 	request.IsolationLevel = 1 // committed records only, with the list of those that are not
 	request.SessionEpoch = -1  // no fetch session
 	index := map[string]int{}
@@ -256,12 +253,10 @@ func (l *lane) spell(w *wire, asks []*ask) *kmsg.FetchRequest {
 	return request
 }
 
-// Limits of one answer. At their ends, partitions wait until some bytes have come, or for the waiting time: a fetch for each record
-// would cost more than the record.
+// Limits of one answer.
 const (
-	minBytesShare = 16      // of a fetch's bytes
-	answerShare   = 4       // so many partitions' bytes in one answer
-	answerBytes   = 8 << 20 // but not more than this, unless one partition's are
+	answerShare = 4       // so many partitions' bytes in one answer
+	answerBytes = 8 << 20 // but not more than this, unless one partition's are
 )
 
 // hand gives each fetch its part of the answer, and returns those that go on waiting.
