@@ -69,14 +69,14 @@ func (r *reader) run() {
 		if !ok {
 			return
 		}
-		if rows.Next > 0 {
+		if rows.Now > 0 {
 			position = rows.Next
 			r.device.send(rows)
 		}
 	}
 }
 
-// next fetches and decodes once. It is false where the reading has ended; without an outcome, Next is 0.
+// next fetches and decodes once. It is false where the reading has ended; without an outcome, Now is 0.
 func (r *reader) next(source port.Reader, doubted *bool) (pipeline.Rows, bool) {
 	if err := r.device.share.admit(r.ctx, r.expected); err != nil {
 		return pipeline.Rows{}, false
