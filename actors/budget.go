@@ -14,12 +14,13 @@ import (
 // Budget bounds what the partitions of one worker buffer (I7): batches from their fetching to their release, and open files. Safe for concurrent use.
 //
 // Buffers of files grow by a quarter when they are full, and all files may do that at the same time: so four fifths of it are given out.
-// A half of these is divided evenly among the partitions that hold something, so that one that cannot write does not hold up the others;
-// the other half is for whoever needs more. A partition beyond its share waits before it fetches while that half is used up: the fastest wait first. When
-// three quarters of the whole are used, or somebody waits, the largest open file of all is asked to be flushed.
+// A half of these is divided evenly among the partitions that hold something, so that one that cannot write does not hold up the
+// others; the other half is for whoever needs more. A partition beyond its share waits before it fetches while that half is used up: the
+// fastest wait first. When three quarters of the whole are used, or somebody waits, the largest open file of all is asked to be flushed.
 //
 // A partition that buffers nothing may always fetch one batch. So a budget holds if it has room for a batch of each partition beside
-// the files; what is more than that is the memory of the encoders, a few MiB a partition, and of the runtime.
+// the files. What is not counted: the scratch of the encoders, as many as processors, what the pools keep for its next use, and what the
+// collector has not freed yet.
 type Budget struct {
 	limit    int64
 	metrics  *Metrics

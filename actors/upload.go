@@ -151,7 +151,7 @@ func (d *device) uploadPart(f *openFile, part []byte) error {
 		}
 		return err
 	})
-	if err == nil && tries == 1 { // after a try that failed, its connection may still read the part
+	if err == nil && tries == 1 { // else an older connection may still read it; what that sends then fails by its checksum, at the latest
 		d.share.budget.encoders.Recycle(part)
 	}
 	return err

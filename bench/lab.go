@@ -86,7 +86,7 @@ func (l *lab) start(env []string, args ...string) *process {
 	ended := make(chan struct{})
 	go func() {
 		_ = p.cmd.Wait() // how it ended shows in its lines
-		_ = w.Close()
+		_ = w.Close()    // of a pipe: never fails
 		close(ended)
 	}()
 	l.Cleanup(func() {
@@ -94,7 +94,7 @@ func (l *lab) start(env []string, args ...string) *process {
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):
-			_ = p.cmd.Process.Kill()
+			_ = p.cmd.Process.Kill() // it may have ended just now
 			<-ended
 		}
 	})

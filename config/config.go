@@ -92,7 +92,7 @@ type Worker struct {
 	FetchWait  time.Duration `yaml:"fetchWait" default:"500ms" min:"1ms" max:"10s" doc:"how long a fetch at the end of a partition waits for records"`
 	FetchBytes Bytes         `yaml:"fetchBytes" default:"1MiB" min:"1KiB" max:"256MiB" doc:"bytes that one fetch takes of a partition"`
 	Batches    int           `yaml:"batches" default:"3" min:"1" max:"1000" doc:"fetched batches of one partition under way at a time: the bound of its queues"`
-	Memory     Bytes         `yaml:"memory" default:"128MiB" min:"16MiB" doc:"what all partitions of one worker buffer; the process takes about 96MiB more: at the limit the largest open file is flushed, then the fastest partitions wait; not less than 4 * fetchBytes, and a MiB a partition"`
+	Memory     Bytes         `yaml:"memory" default:"128MiB" min:"16MiB" doc:"what all partitions of one worker buffer, beside which the process takes about 96MiB: at the limit the largest open file is flushed, then the fastest partitions wait; not less than 4 * fetchBytes, and a MiB a partition"`
 	PartBytes  Bytes         `yaml:"partBytes" default:"5MiB" min:"5MiB" max:"512MiB" doc:"bytes of one part of an upload; S3 takes no less than 5MiB and 10,000 parts"`
 }
 
@@ -125,7 +125,7 @@ type Embedded struct {
 	Broker     string `yaml:"broker" default:"127.0.0.1:9092" check:"loopback" doc:"address of the Kafka broker; port 0 takes a free one"`
 	Store      string `yaml:"store" default:"127.0.0.1:9000" check:"loopback" doc:"address of the S3 store; port 0 takes a free one"`
 	AWS        string `yaml:"aws" default:"127.0.0.1:4566" check:"loopback" doc:"address of Glue and Athena; port 0 takes a free one"`
-	Metrics    string `yaml:"metrics" default:"127.0.0.1:9465" check:"loopback" doc:"address of the measures, at /metrics in Prometheus' form; port 0 takes a free one"`
+	Metrics    string `yaml:"metrics" default:"127.0.0.1:9465" check:"loopback" doc:"address of the measures, at /metrics in Prometheus' form, and of Go's profiles, at /debug/pprof/; port 0 takes a free one"`
 	Partitions int    `yaml:"partitions" default:"4" min:"1" max:"1000" doc:"partitions of a new topic"`
 	Workers    int    `yaml:"workers" default:"2" min:"1" max:"256" doc:"workers in this process"`
 }

@@ -21,7 +21,7 @@ func quickString(out *columns.Column, b []byte) int {
 	return n + 1
 }
 
-// quickDigits reads the digits that b begins with, 18 at most, after those of v.
+// quickDigits reads the digits that b begins with, not more than most, and puts them behind those of v.
 func quickDigits(v uint64, b []byte, most int) (uint64, int) {
 	n := 0
 	for n < len(b) && n < most && isDigit(b[n]) {

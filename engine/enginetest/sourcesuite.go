@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,6 +59,7 @@ func SourceSuite(t *testing.T, open func(t *testing.T) SourceHarness) {
 		{"a record of a megabyte and a half comes whole", sourceLarge},
 		{"many small batches come complete", sourceSmall},
 		{"partitions do not mix", sourcePartitions},
+		{"readers of one partition do not mix", sourceSamePartition},
 		{"a closed source fails", sourceClosed},
 		{"every compression is read", sourceCodecs},
 		{"only committed transactions are read, and End is the last stable offset", sourceTransactions},
@@ -446,6 +448,53 @@ func sourcePartitions(t *testing.T, h SourceHarness) {
 	h.Append(t, other, numbered(100, 3)...)
 	wantNumbers(t, readTo(t, h.Source, streamed, 0, 5), count(0, 5)...)
 	wantNumbers(t, readTo(t, h.Source, other, 0, 3), count(100, 103)...)
+}
+
+// sourceSamePartition lets readers go through one partition at the same time, from different offsets and again and again.
+func sourceSamePartition(t *testing.T, h SourceHarness) {
+	h.CreateTopic(t, streamed.Topic, 2)
+	const batches, size = 60, 50
+	for i := range batches {
+		h.Append(t, streamed, numbered(i*size, size)...)
+	}
+	var readers sync.WaitGroup
+	for i := range 8 {
+		readers.Go(func() {
+			from := i * batches * size / 8
+			for range 5 {
+				readAll(t, h.Source, from, batches*size)
+			}
+		})
+	}
+	readers.Wait()
+}
+
+// readAll checks that a reader of streamed brings each record from an offset on. Unlike readTo it may run in any goroutine.
+func readAll(t *testing.T, s port.Source, from, end int) {
+	r := s.Open(streamed, record.Offset(from))
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), sourceDeadline)
+	defer cancel()
+	for position := from; position < end; {
+		f, err := r.Fetch(ctx)
+		if err != nil {
+			t.Errorf("from %d, at %d: %v", from, position, err)
+			return
+		}
+		for _, rec := range f.Records {
+			if want := fmt.Sprint("v", position); int(rec.Offset) != position || string(rec.Value) != want {
+				t.Errorf("from %d: record %d is %q, want %d, %q", from, rec.Offset, rec.Value, position, want)
+				f.Release()
+				return
+			}
+			position++
+		}
+		f.Release()
+		if int(f.Next) != position {
+			t.Errorf("from %d: the position is %d after %d", from, f.Next, position-1)
+			return
+		}
+	}
 }
 
 func sourceClosed(t *testing.T, h SourceHarness) {

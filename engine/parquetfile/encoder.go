@@ -69,8 +69,11 @@ func newEncoder() *encoder {
 	return &encoder{zstd: z, levelCodec: rle.Encoding{BitWidth: 1}}
 }
 
-// dictionariesMax is how many are kept for the columns to come: those of a few files.
-const dictionariesMax = 32
+// Limits of what is kept for the columns to come: the dictionaries of a few files, and none that long values have made large.
+const (
+	dictionariesMax   = 32
+	dictionaryKeepMax = 1 << 20
+)
 
 func (e *encoder) takeDictionary() *dictionary {
 	last := len(e.dictionaries) - 1
@@ -84,7 +87,7 @@ func (e *encoder) takeDictionary() *dictionary {
 
 func (e *encoder) giveDictionary(d *dictionary) {
 	d.reset()
-	if len(e.dictionaries) < dictionariesMax {
+	if len(e.dictionaries) < dictionariesMax && d.memoryBytes() <= dictionaryKeepMax {
 		e.dictionaries = append(e.dictionaries, d)
 	}
 }

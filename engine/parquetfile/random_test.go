@@ -185,7 +185,7 @@ func sameValue(a, b value) bool {
 type file struct{ parts [][]byte }
 
 func (f *file) emit(part []byte) error {
-	f.parts = append(f.parts, part)
+	f.parts = append(f.parts, slices.Clip(slices.Clone(part))) // a part of one byte has a buffer of 64 KiB, and some files have as many as bytes
 	return nil
 }
 

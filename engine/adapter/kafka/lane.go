@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -126,19 +127,25 @@ func (l *lane) deliver(a *ask, got answer) {
 	}
 }
 
-// waiting returns the fetches that somebody still waits for, with those that were asked for meanwhile.
+// waiting returns the fetches that go into the next request: those that somebody still waits for, the old ones first, and one for each
+// partition at most. An answer names partitions and not fetches, so a second reader of a partition, which stands elsewhere in it, would be
+// given the first one's records: it waits for its turn.
 func (l *lane) waiting(old []*ask) []*ask {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := make([]*ask, 0, len(old)+len(l.asked))
-	for _, list := range [][]*ask{old, l.asked} {
-		for _, a := range list {
-			if !a.gone {
-				all = append(all, a)
-			}
+	taken := make(map[record.TopicPartition]bool, len(old)+len(l.asked))
+	var all, later []*ask
+	for _, a := range slices.Concat(old, l.asked) {
+		switch {
+		case a.gone:
+		case taken[a.tp]:
+			later = append(later, a)
+		default:
+			taken[a.tp] = true
+			all = append(all, a)
 		}
 	}
-	l.asked = nil
+	l.asked = later
 	return all
 }
 
