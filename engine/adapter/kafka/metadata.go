@@ -29,11 +29,8 @@ type found struct {
 	m  *sarama.MetadataResponse
 }
 
-// foundMax is for how long such an answer serves other partitions of the topic: those that are opened together.
-const foundMax = time.Second
-
-// find returns the metadata of a topic that was asked for after a moment, and lately. A thousand readers that look for their leaders
-// at the same time ask once.
+// find returns the metadata of a topic as the cluster told it after a moment. A thousand readers that look for their leaders at the same
+// time wait for one answer, and few more are asked for.
 func (s *Source) find(ctx context.Context, topic string, after time.Time) (*sarama.MetadataResponse, error) {
 	select {
 	case s.finding <- struct{}{}:
@@ -41,7 +38,7 @@ func (s *Source) find(ctx context.Context, topic string, after time.Time) (*sara
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if f := s.found[topic]; f.at.After(after) && time.Since(f.at) < foundMax {
+	if f := s.found[topic]; f.at.After(after) {
 		return f.m, nil
 	}
 	asked := time.Now()

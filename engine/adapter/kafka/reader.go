@@ -20,9 +20,9 @@ type reader struct {
 	maxBytes int32 // of the next fetch; grows while a batch does not fit
 	behind   bool  // as far as known there is more to read
 
-	topicID string // as first seen; the offsets of a topic made anew mean something else
-	leader  leader // none before the first fetch and after a trouble
-	trouble time.Time
+	topicID string    // as first seen; the offsets of a topic made anew mean something else
+	leader  leader    // none before the first fetch and after a trouble
+	after   time.Time // what was known of the leader before is not to be used
 }
 
 var _ port.Reader = (*reader)(nil)
@@ -33,7 +33,7 @@ func (r *reader) Fetch(ctx context.Context) (port.Fetched, error) {
 	err := r.source.retry(ctx, func(ctx context.Context) (err error) {
 		fetched, err = r.fetch(ctx)
 		if err != nil { // whatever it was, the next attempt looks up the leader again
-			r.leader, r.trouble = leader{}, time.Now()
+			r.leader, r.after = leader{}, time.Now()
 		}
 		return err
 	})
@@ -95,7 +95,7 @@ func (r *reader) find(ctx context.Context) error {
 	if r.leader != (leader{}) {
 		return nil
 	}
-	at, err := r.source.locate(ctx, r.tp, r.trouble)
+	at, err := r.source.locate(ctx, r.tp, r.after)
 	if err != nil {
 		return err
 	}

@@ -217,14 +217,14 @@ func (s *Source) EpochEnd(ctx context.Context, tp record.TopicPartition, leaderE
 
 // atLeader retries op with the partition's leader, which is looked up anew after a trouble.
 func (s *Source) atLeader(ctx context.Context, tp record.TopicPartition, op func(context.Context, leader) error) error {
-	trouble := time.Time{}
+	after := time.Now()
 	return s.retry(ctx, func(ctx context.Context) error {
-		l, err := s.locate(ctx, tp, trouble)
+		l, err := s.locate(ctx, tp, after)
 		if err == nil {
 			err = op(ctx, l)
 		}
 		if err != nil {
-			trouble = time.Now()
+			after = time.Now()
 		}
 		return err
 	})
@@ -232,7 +232,7 @@ func (s *Source) atLeader(ctx context.Context, tp record.TopicPartition, op func
 
 // Open implements port.Source.
 func (s *Source) Open(tp record.TopicPartition, from record.Offset) port.Reader {
-	return &reader{source: s, tp: tp, position: from, epoch: -1, maxBytes: s.o.MaxBytes, behind: true}
+	return &reader{source: s, tp: tp, position: from, epoch: -1, maxBytes: s.o.MaxBytes, behind: true, after: time.Now()}
 }
 
 // Close implements port.Source.
