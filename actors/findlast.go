@@ -30,12 +30,14 @@ func encodeHint(s commitlog.Slot) []byte {
 // findLast finds the newest entry of the log, and how the topic stands.
 func (d *device) findLast(e pipeline.FindLast) error {
 	found := pipeline.Found{Attempt: e.Attempt, EpochEnd: -1}
-	if err := d.publishSchema(); err != nil {
-		return err
-	}
 	var err error
 	if found.Last, err = d.lastEntry(); err != nil {
 		return err
+	}
+	if found.Last == nil || found.Last.Fingerprint != d.cfg.Table.Fingerprint() { // else it was written before that entry
+		if err := d.publishSchema(); err != nil {
+			return err
+		}
 	}
 	if found.Last != nil {
 		if found.Table, err = d.schemaOf(found.Last.Fingerprint); err != nil {
@@ -111,37 +113,49 @@ func (d *device) topic(found *pipeline.Found) error {
 	})
 }
 
-// lastSlot finds the newest slot of a log: from the hint on, where there is one, by listing.
+// Pages of listings, in keys.
+const (
+	listFirst = hintEvery // a log that has more has a hint
+	listPage  = 1000
+)
+
+// lastSlot finds the newest slot of a log by listing it: a short one whole, of a long one what follows the hint.
 func lastSlot(ctx context.Context, store port.Store, log commitlog.Log, retries *retries) (commitlog.Slot, error) {
-	last, err := readHint(ctx, store, log, retries)
+	last, more, err := listSlots(ctx, store, log, commitlog.None, listFirst, retries)
+	if err != nil || !more {
+		return last, err
+	}
+	hinted, err := readHint(ctx, store, log, retries)
 	if err != nil {
 		return last, err
 	}
-	for {
-		var page []port.Object
-		after := ""
-		if last > 0 {
-			after = log.Key(last - 1) // the hinted slot itself is listed again: it must exist
-		}
-		err := retries.do(ctx, "list log", nil, func(ctx context.Context) (err error) {
-			page, err = store.List(ctx, log.Prefix(), after, listPage)
-			return err
-		})
-		if err != nil {
-			return last, err
-		}
-		for _, o := range page {
-			if s, ok := log.SlotOf(o.Key); ok {
-				last = max(last, s)
-			}
-		}
-		if len(page) < listPage {
-			return last, nil
-		}
+	for last = max(last, hinted); more && err == nil; {
+		last, more, err = listSlots(ctx, store, log, last-1, listPage, retries) // the hinted slot is listed again: it must exist
 	}
+	return last, err
 }
 
-const listPage = 1000
+// listSlots returns the greatest slot in a page of those behind a slot, or else the one after it, and whether there may be more.
+func listSlots(
+	ctx context.Context, store port.Store, log commitlog.Log, behind commitlog.Slot, limit int, retries *retries,
+) (last commitlog.Slot, more bool, err error) {
+	var page []port.Object
+	after := ""
+	if behind >= 0 {
+		after = log.Key(behind)
+	}
+	err = retries.do(ctx, "list log", nil, func(ctx context.Context) (err error) {
+		page, err = store.List(ctx, log.Prefix(), after, limit)
+		return err
+	})
+	last = behind
+	for _, o := range page {
+		if s, ok := log.SlotOf(o.Key); ok {
+			last = max(last, s)
+		}
+	}
+	return last, len(page) == limit, err
+}
 
 func readHint(ctx context.Context, store port.Store, log commitlog.Log, retries *retries) (commitlog.Slot, error) {
 	var body []byte

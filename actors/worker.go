@@ -44,6 +44,7 @@ type owned struct {
 	version  int64
 	draining bool
 	last     partitionStatus
+	gauges   *partitionGauges
 }
 
 // tick lets the time go by.
@@ -225,7 +226,7 @@ func (w *worker) own(ctx actor.Context, log commitlog.Log, version int64) {
 		IdleTimeout: w.node.IdleTimeout, SealAfter: w.node.SealAfter, AllowLoss: w.node.AllowLoss,
 	}))
 	ctx.Watch(pid)
-	w.owned[log] = &owned{pid: pid, version: version}
+	w.owned[log] = &owned{pid: pid, version: version, gauges: w.node.Metrics.partition(log)}
 }
 
 // gone says that a partition's actor has ended, and that its last word has come if there was one.
@@ -272,21 +273,7 @@ func (w *worker) onStatus(m partitionStatus) {
 		return
 	}
 	o.last = m
-	table, number := m.log.Table, fmt.Sprint(m.log.Partition)
-	w.node.Metrics.Lag.WithLabelValues(table, number).Set(float64(max(0, m.status.End-m.status.Resume)))
-	w.node.Metrics.Watermark.WithLabelValues(table, number).Set(float64(m.status.Committed) / 1e6)
-	c := m.status.Counters
-	for outcome, n := range map[string]int64{
-		"row": c.Rows, "late_row": c.LateRows, "late_dropped": c.LateDropped, "dead_letter": c.DeadLetters, "tombstone": c.Tombstones,
-		"gap": c.Gaps, "future_time_clamped": c.Future, "lost": c.Lost,
-	} {
-		w.node.Metrics.Accounted.WithLabelValues(table, number, outcome).Set(float64(n))
-	}
-	waiting := 0.0
-	if !m.since.IsZero() {
-		waiting = time.Since(m.since).Seconds()
-	}
-	w.node.Metrics.Waiting.WithLabelValues(table, number).Set(waiting)
+	o.gauges.set(m)
 }
 
 // onEnded tells the master how a partition ended.

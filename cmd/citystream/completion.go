@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// watch asks how things stand until stop says that it is enough, or until ctx ends; it returns what was seen last. Each answer is shown.
-func (r *run) watch(ctx context.Context, show func([]tableSummary), stop func([]tableSummary, []string) bool) ([]tableSummary, []string, error) {
+// watch asks how things stand, with a pause between two questions, until stop says that it is enough, or until ctx ends; it returns what was seen last. Each answer is shown.
+func (r *run) watch(ctx context.Context, every time.Duration, show func([]tableSummary), stop func([]tableSummary, []string) bool) ([]tableSummary, []string, error) {
 	var tables []tableSummary
 	var failed []string
 	for {
@@ -29,7 +29,7 @@ func (r *run) watch(ctx context.Context, show func([]tableSummary), stop func([]
 			return tables, failed, ctx.Err()
 		case err := <-r.died:
 			return tables, failed, fmt.Errorf("an embedded service has ended: %w", err)
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(every):
 		}
 	}
 }

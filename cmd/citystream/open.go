@@ -255,12 +255,12 @@ func queryOf(cfg aws.Config, c *config.Config) port.Query {
 	})
 }
 
-func (r *run) openCluster(ctx context.Context, _ outside) error {
+func (r *run) openCluster(ctx context.Context, out outside) error {
 	epoch, err := reign.Begin(ctx, r.store, 0)
 	if err != nil {
 		return err
 	}
-	limitMemory(r.cfg)
+	limitMemory(r.cfg, out)
 	node := r.node()
 	if err := r.openMetrics(node.Metrics.Registry); err != nil {
 		return err
@@ -274,20 +274,15 @@ func (r *run) openCluster(ctx context.Context, _ outside) error {
 	return nil
 }
 
-// Beside what the workers buffer: the program, its connections, and the encoders. Where the embedded services run in the process, the
-// limit says less; it never ends the process, but lets the collector run more often.
-const (
-	memoryBeside = 96 << 20
-	collectAt    = 25 // per cent of growth: buffers are used again, so there is little to collect, and what there is need not wait
-)
+// memoryBeside is for what the workers do not count: connections, what encoders and decoders keep, and what is not collected yet.
+const memoryBeside = 64 << 20
 
-// limitMemory tells the runtime what the configuration allows, unless the environment has said more.
-func limitMemory(c *config.Config) {
-	if os.Getenv("GOMEMLIMIT") == "" {
+// limitMemory tells the runtime what the configuration allows, unless the environment has said more. Far below the limit the collector runs
+// seldom, near to it as often as it must; it never ends the process. An embedded broker keeps its topics in the same memory, which nothing
+// limits.
+func limitMemory(c *config.Config, out outside) {
+	if os.Getenv("GOMEMLIMIT") == "" && out.kafka {
 		debug.SetMemoryLimit(int64(c.Worker.Memory)*int64(c.Embedded.Workers) + memoryBeside)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
 	}
 }
 

@@ -147,7 +147,11 @@ func (u *up) untilDone(ctx context.Context) ([]tableSummary, []string, error) {
 		}
 		u.bar.show(committed, max(total, u.fleet.planned()))
 	}
-	return u.watch(ctx, show, func(tables []tableSummary, failed []string) bool {
+	every := 200 * time.Millisecond
+	if u.stay {
+		every = 2 * time.Second // nobody waits for the end, and each question goes to Kafka for each partition
+	}
+	return u.watch(ctx, every, show, func(tables []tableSummary, failed []string) bool {
 		if !u.fleet.first() {
 			return false
 		}

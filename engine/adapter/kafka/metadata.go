@@ -49,6 +49,15 @@ func (s *Source) find(ctx context.Context, topic string, after time.Time) (*sara
 	return m, err
 }
 
+// metadataOf returns the metadata of topics as the cluster told it after a moment. One topic is what each partition asks for at its
+// takeover and its commits, many at the same time.
+func (s *Source) metadataOf(ctx context.Context, topics []string, after time.Time) (*sarama.MetadataResponse, error) {
+	if len(topics) == 1 {
+		return s.find(ctx, topics[0], after)
+	}
+	return s.metadata(ctx, topics)
+}
+
 // settled reports whether an answer knows the topics and their leaders: one that does not is a reason to ask again.
 func settled(m *sarama.MetadataResponse) bool {
 	for _, t := range m.Topics {

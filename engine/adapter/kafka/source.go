@@ -126,9 +126,11 @@ func (s *Source) Topics(ctx context.Context, names []string) ([]port.Topic, erro
 		return nil, nil
 	}
 	var topics []port.Topic
+	after := time.Now()
 	err := s.retry(ctx, func(ctx context.Context) error {
-		m, err := s.metadata(ctx, names)
+		m, err := s.metadataOf(ctx, names, after)
 		if err != nil {
+			after = time.Now()
 			return err
 		}
 		topics, err = existing(m)
