@@ -72,7 +72,7 @@ func newEncoder() *encoder {
 // Limits of what is kept for the columns to come: the dictionaries of a few files, and none that long values have made large.
 const (
 	dictionariesMax   = 32
-	dictionaryKeepMax = 1 << 20
+	dictionaryKeepMax = 128 << 10 // it may be taken next by a file of few rows
 )
 
 func (e *encoder) takeDictionary() *dictionary {
