@@ -86,7 +86,7 @@ func (f *fleetActor) start(ctx actor.Context) {
 	props := actor.PropsFromProducer(func() actor.Actor {
 		i := len(f.vehicles)
 		return &vehicle{trip: f.trip, index: i, vehicle: f.trip.drive.Vehicle(i)}
-	})
+	}, actor.WithDispatcher(newStacks()))
 	for i := range n {
 		pid, err := ctx.SpawnNamed(props, strconv.Itoa(i)) // the name tells which vehicle crashed
 		if err != nil {

@@ -33,28 +33,34 @@ func (b *suite) takeover() {
 
 // simulate measures the fleet's producer.
 func (b *suite) simulate() {
-	header("citystream simulate", "acknowledged records/s", "records", "CPU-s per million", "peak MB")
+	header("citystream simulate, one processor", "acknowledged records/s", "CPU-s per million", "peak MB")
+	const vehicles, few, many = 100_000, 4, 16
+	short, long := b.drive(vehicles, few), b.drive(vehicles, many)
+	const records = vehicles * (many - few) * 5
+	row(fmt.Sprintf("%d vehicles: from step %d to step %d", vehicles, few, many),
+		int(records/(long.seconds-short.seconds)), (long.cpu-short.cpu)/records*1e6, max(short.peak, long.peak)>>20)
+}
+
+// drive lets a fleet drive some steps.
+func (b *suite) drive(vehicles, steps int) (r result) {
 	b.apart(func(l *lab) {
 		s := startServices(l, b.embedded)
-		const vehicles, steps = 100_000, 8
 		began := time.Now()
 		p := l.start([]string{"GOMAXPROCS=1"}, "simulate", "--kafka", s.kafka.addr, "--vehicles", fmt.Sprint(vehicles), "--steps", fmt.Sprint(steps), "--data", l.TempDir())
-		cpu, peak := 0.0, int64(0)
 		for ended := false; !ended; {
 			select {
 			case _, more := <-p.lines:
 				ended = !more
 			case <-time.After(pollEvery / 4):
 				if c, err := cpuSeconds(p.cmd.Process.Pid); err == nil { // else it has just ended
-					cpu = max(cpu, c)
+					r.cpu = max(r.cpu, c)
 				}
 				if m, err := peakBytes(p.cmd.Process.Pid); err == nil {
-					peak = max(peak, m)
+					r.peak = max(r.peak, m)
 				}
 			}
 		}
-		seconds := time.Since(began).Seconds()
-		const records = vehicles * steps * 5
-		row(fmt.Sprintf("%d vehicles, %d steps, one processor", vehicles, steps), int(records/seconds), records, cpu/records*1e6, peak>>20)
+		r.seconds = time.Since(began).Seconds()
 	})
+	return r
 }

@@ -113,10 +113,11 @@ type Catalog struct {
 
 // Fleet is the section fleet.
 type Fleet struct {
-	Vehicles int     `yaml:"vehicles" default:"200" min:"0" max:"1000000" doc:"vehicles; 0 is no fleet"`
-	Steps    int     `yaml:"steps" default:"0" min:"0" max:"1000000000" doc:"steps of each vehicle, each of five records; 0 is until it arrives, about 100"`
-	Seed     uint64  `yaml:"seed" default:"1" doc:"of everything random: the same seed drives the same way"`
-	Pace     float64 `yaml:"pace" default:"0" min:"0" max:"1000000" doc:"1 is a step in 3 s, 2 is twice as fast; 0 is as fast as possible"`
+	Vehicles    int     `yaml:"vehicles" default:"200" min:"0" max:"1000000" doc:"vehicles; 0 is no fleet"`
+	Steps       int     `yaml:"steps" default:"0" min:"0" max:"1000000000" doc:"steps of each vehicle, each of five records; 0 is until it arrives, about 100"`
+	Seed        uint64  `yaml:"seed" default:"1" doc:"of everything random: the same seed drives the same way"`
+	Pace        float64 `yaml:"pace" default:"0" min:"0" max:"1000000" doc:"1 is a step in 3 s, 2 is twice as fast; 0 is as fast as possible"`
+	Compression string  `yaml:"compression" default:"snappy" oneof:"none,gzip,snappy,lz4,zstd" doc:"of the batches that go to Kafka"`
 }
 
 // Embedded is the section embedded.

@@ -99,7 +99,10 @@ func (d *drives) begin(ctx context.Context, pace float64, say func(string, ...an
 	fleet, err := actors.StartFleet(d.run.system, actors.FleetOptions{
 		Drive: begun.Drive, Sent: begun.Sent, Topics: topicsOf(d.run), Pace: pace,
 		Producer: func(delivered func(string, error)) (port.Producer, error) {
-			return kafka.NewProducer(kafka.ProducerOptions{Brokers: d.run.cfg.Kafka.Brokers, ClientID: d.run.cfg.Kafka.ClientID, Logger: d.run.log}, delivered)
+			return kafka.NewProducer(kafka.ProducerOptions{
+				Brokers: d.run.cfg.Kafka.Brokers, ClientID: d.run.cfg.Kafka.ClientID, Logger: d.run.log,
+				Compression: f.Compression,
+			}, delivered)
 		},
 	})
 	if err != nil {

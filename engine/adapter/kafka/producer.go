@@ -8,7 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/semaphore"
 
 	"citystream/engine/port"
 )
@@ -22,23 +23,29 @@ type ProducerOptions struct {
 	Logger      *slog.Logger // default none
 }
 
-const (
-	produceAttempts = 240                    // with the pauses below about a minute and a half: a broker restarts in less
-	producePauseMin = 50 * time.Millisecond  //
-	producePauseMax = 400 * time.Millisecond //
-	flushBytes      = 512 << 10
-	flushPeriod     = 10 * time.Millisecond
-	messageBytesMax = 8 << 20
-)
+// deliveryTimeout is when a message is given up: a broker restarts in less.
+const deliveryTimeout = 90 * time.Second
+
+// flushPeriod is how long a message waits for others to its partition.
+const flushPeriod = 10 * time.Millisecond
+
+// atOnce is how many messages are queued together at most: each needs a record of the client, which are made in one piece.
+const atOnce = 512
 
 var errProducerClosed = errors.New("the kafka producer is closed")
 
-// A producer is sarama's idempotent asynchronous producer behind a bound on what is under way.
+var codecs = map[string]kgo.CompressionCodec{
+	"": kgo.NoCompression(), "none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+	"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+}
+
+// A producer is franz-go's idempotent producer behind a bound on what is under way.
 type producer struct {
-	async     sarama.AsyncProducer
+	client    *kgo.Client
 	delivered func(topic string, err error)
-	slots     chan struct{} // one taken for each message under way
-	reports   sync.WaitGroup
+	inFlight  int64
+	slots     *semaphore.Weighted // one taken for each message under way
+	done      func(*kgo.Record, error)
 
 	mu     sync.RWMutex // held for reading while messages are queued
 	closed bool
@@ -47,58 +54,46 @@ type producer struct {
 var _ port.Producer = (*producer)(nil)
 
 // NewProducer connects to a cluster and makes a producer. Messages with the same key go to the same partition in their order, each
-// is written once however often it had to be sent, and a broker may be gone for a minute before one is given up. delivered is
-// called once for each message, from two goroutines.
+// is written once however often it had to be sent, and a broker may be gone for a minute before one is given up; whether such a one is in
+// its topic only the topic can tell. delivered is called once for each message, from one goroutine.
 func NewProducer(o ProducerOptions, delivered func(topic string, err error)) (port.Producer, error) {
-	config, err := o.config()
-	if err != nil {
-		return nil, fmt.Errorf("kafka producer: %w", err)
+	codec, known := codecs[o.Compression]
+	if !known {
+		return nil, fmt.Errorf("kafka producer: compression %q: choose none, gzip, snappy, lz4 or zstd", o.Compression)
 	}
-	probe, err := NewSource(Options{Brokers: o.Brokers, ClientID: o.ClientID, Logger: o.Logger})
-	if err != nil { // said here at once, where sarama would try for as long as it does for a message
-		return nil, fmt.Errorf("kafka producer: %w", errors.Unwrap(err))
-	}
-	_ = probe.Close()
-	async, err := sarama.NewAsyncProducer(o.Brokers, config)
-	if err != nil {
-		return nil, fmt.Errorf("kafka producer: %w", err)
-	}
-	p := &producer{async: async, delivered: delivered, slots: make(chan struct{}, o.MaxInFlight)}
-	p.reports.Go(p.reportSuccesses)
-	p.reports.Go(p.reportFailures)
-	return p, nil
-}
-
-func (o *ProducerOptions) config() (*sarama.Config, error) {
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = 1 << 16
 	}
-	common := Options{Brokers: o.Brokers, ClientID: o.ClientID, Logger: o.Logger}
-	if err := common.complete(); err != nil {
-		return nil, err
+	probe, err := NewSource(Options{Brokers: o.Brokers, ClientID: o.ClientID, Logger: o.Logger})
+	if err != nil { // said here at once, where the client would try for as long as it does for a message
+		return nil, fmt.Errorf("kafka producer: %w", errors.Unwrap(err))
 	}
-	c := common.config()
-	if o.Compression != "" {
-		if err := c.Producer.Compression.UnmarshalText([]byte(o.Compression)); err != nil {
-			return nil, fmt.Errorf("compression %q: choose none, gzip, snappy, lz4 or zstd", o.Compression)
-		}
+	clientID := probe.o.ClientID
+	_ = probe.Close()
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(o.Brokers...), kgo.ClientID(clientID),
+		kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(flushPeriod),
+		kgo.MaxBufferedRecords(o.MaxInFlight+1), // slots bound it before
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(kgo.SaramaCompatHasher(fnv32a))),
+		kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(-1), kgo.RecordDeliveryTimeout(deliveryTimeout), // a topic that is just being made is unknown, too
+		kgo.AllowIdempotentProduceCancellation(), // else nothing is given up that was sent once, and a drive on a dead broker has no end
+		kgo.MetadataMinAge(250*time.Millisecond),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("kafka producer: %w", err)
 	}
-	c.ChannelBufferSize = 1024
-	c.Producer.Idempotent = true
-	c.Producer.RequiredAcks = sarama.WaitForAll
-	c.Net.MaxOpenRequests = 1 // with more, a batch that is sent again may overtake another
-	c.Producer.Partitioner = sarama.NewHashPartitioner
-	c.Producer.Return.Successes, c.Producer.Return.Errors = true, true
-	c.Producer.Flush.Bytes, c.Producer.Flush.Frequency = flushBytes, flushPeriod
-	c.Producer.MaxMessageBytes = messageBytesMax
-	c.Producer.Retry.Max, c.Producer.Retry.BackoffFunc = produceAttempts, producePause
-	// A message is also given up when the leader of its partition cannot be looked up, so that is tried as long.
-	c.Metadata.Retry.Max, c.Metadata.Retry.BackoffFunc = produceAttempts, producePause
-	return c, nil
+	p := &producer{client: client, delivered: delivered, inFlight: int64(o.MaxInFlight), slots: semaphore.NewWeighted(int64(o.MaxInFlight))}
+	p.done = p.report
+	return p, nil
 }
 
-func producePause(retries, _ int) time.Duration {
-	return min(producePauseMin<<min(retries, 8), producePauseMax)
+// fnv32a is the hash of FNV-1a (Fowler, Noll, Vo), by which keys have always been spread here.
+func fnv32a(key []byte) uint32 {
+	h := uint32(2166136261)
+	for _, c := range key {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return h
 }
 
 // Produce implements port.Producer.
@@ -108,32 +103,29 @@ func (p *producer) Produce(ctx context.Context, messages []port.Message) (sent i
 	if p.closed {
 		return 0, errProducerClosed
 	}
-	for i := range messages {
-		select {
-		case p.slots <- struct{}{}:
-		case <-ctx.Done():
-			return i, ctx.Err()
+	step := max(1, min(atOnce, int(p.inFlight)/8))
+	for sent < len(messages) {
+		some := messages[sent:min(sent+step, len(messages))]
+		if err := p.slots.Acquire(ctx, int64(len(some))); err != nil {
+			return sent, err
 		}
-		select {
-		case p.async.Input() <- encode(&messages[i]):
-		case <-ctx.Done():
-			<-p.slots
-			return i, ctx.Err()
+		records := make([]kgo.Record, len(some))
+		for i := range some {
+			records[i].Topic, records[i].Key, records[i].Value = some[i].Topic, some[i].Key, some[i].Value
+			p.client.Produce(context.Background(), &records[i], p.done) // whatever becomes of ctx: what is queued is delivered
 		}
+		sent += len(some)
 	}
-	return len(messages), nil
+	return sent, nil
 }
 
-// encode keeps nil apart from empty: a nil value is a tombstone, and a nil key lets any partition take the message.
-func encode(m *port.Message) *sarama.ProducerMessage {
-	out := &sarama.ProducerMessage{Topic: m.Topic}
-	if m.Key != nil {
-		out.Key = sarama.ByteEncoder(m.Key)
+// report says what became of a message.
+func (p *producer) report(r *kgo.Record, err error) {
+	if err != nil {
+		err = fmt.Errorf("produce to %s/%d: %w", r.Topic, r.Partition, err)
 	}
-	if m.Value != nil {
-		out.Value = sarama.ByteEncoder(m.Value)
-	}
-	return out
+	p.delivered(r.Topic, err)
+	p.slots.Release(1)
 }
 
 // Close implements port.Producer.
@@ -144,24 +136,7 @@ func (p *producer) Close() error {
 		return nil
 	}
 	p.closed = true
-	for range cap(p.slots) { // until nothing is under way: once told to close, sarama gives up what it would have to send again
-		p.slots <- struct{}{}
-	}
-	p.async.AsyncClose()
-	p.reports.Wait()
-	return nil
-}
-
-func (p *producer) reportSuccesses() {
-	for m := range p.async.Successes() {
-		<-p.slots
-		p.delivered(m.Topic, nil)
-	}
-}
-
-func (p *producer) reportFailures() {
-	for e := range p.async.Errors() {
-		<-p.slots
-		p.delivered(e.Msg.Topic, fmt.Errorf("produce to %s/%d: %w", e.Msg.Topic, e.Msg.Partition, e.Err))
-	}
+	err := p.slots.Acquire(context.Background(), p.inFlight) // until nothing is under way
+	p.client.Close()
+	return err
 }

@@ -11,8 +11,13 @@ import (
 	"citystream/engine/record"
 )
 
-// replayAttempts is less than that of other producers: one that was locked out by a second replayer must not try for long.
-const replayAttempts = 20
+// Limits of a replayer.
+const (
+	replayAttempts  = 20 // one that was locked out by a second replayer must not try for long
+	replayPauseMin  = 50 * time.Millisecond
+	replayPauseMax  = 400 * time.Millisecond
+	messageBytesMax = 8 << 20
+)
 
 // A Replayer sends messages and how far a source was gone through in one transaction, so that each is sent once however often it is
 // begun again: the progress is an offset that a consumer group commits with the messages. A second replayer of the same name locks
@@ -26,12 +31,11 @@ type Replayer struct {
 
 // NewReplayer begins where the replayer of that name before it has ended for the source: what that has left open is rolled back.
 func NewReplayer(o ProducerOptions, name string, source record.TopicPartition) (*Replayer, error) {
-	config, err := o.config()
+	config, err := o.replayConfig()
 	if err != nil {
 		return nil, fmt.Errorf("kafka replayer: %w", err)
 	}
 	config.Producer.Transaction.ID = fmt.Sprintf("%s-%s-%d", name, source.Topic, source.Partition)
-	config.Producer.Retry.Max, config.Metadata.Retry.Max, config.Producer.Transaction.Retry.Max = replayAttempts, replayAttempts, replayAttempts
 	producer, err := sarama.NewSyncProducer(o.Brokers, config)
 	if err != nil {
 		return nil, fmt.Errorf("kafka replayer: %w", err)
@@ -41,6 +45,41 @@ func NewReplayer(o ProducerOptions, name string, source record.TopicPartition) (
 		return nil, errors.Join(fmt.Errorf("kafka replayer: %w", err), producer.Close())
 	}
 	return &Replayer{producer: producer, admin: admin, group: name, source: source}, nil
+}
+
+// replayConfig is for sarama's producer, which knows transactions with offsets of a group that has no members.
+func (o *ProducerOptions) replayConfig() (*sarama.Config, error) {
+	common := Options{Brokers: o.Brokers, ClientID: o.ClientID, Logger: o.Logger}
+	if err := common.complete(); err != nil {
+		return nil, err
+	}
+	c := common.config()
+	c.Producer.Idempotent = true
+	c.Producer.RequiredAcks = sarama.WaitForAll
+	c.Net.MaxOpenRequests = 1 // with more, a batch that is sent again may overtake another
+	c.Producer.Partitioner = sarama.NewHashPartitioner
+	c.Producer.Return.Successes, c.Producer.Return.Errors = true, true
+	c.Producer.MaxMessageBytes = messageBytesMax
+	c.Producer.Retry.Max, c.Producer.Retry.BackoffFunc = replayAttempts, replayPause
+	c.Metadata.Retry.Max, c.Metadata.Retry.BackoffFunc = replayAttempts, replayPause
+	c.Producer.Transaction.Retry.Max = replayAttempts
+	return c, nil
+}
+
+func replayPause(retries, _ int) time.Duration {
+	return min(replayPauseMin<<min(retries, 8), replayPauseMax)
+}
+
+// encode keeps nil apart from empty: a nil value is a tombstone, and a nil key lets any partition take the message.
+func encode(m *port.Message) *sarama.ProducerMessage {
+	out := &sarama.ProducerMessage{Topic: m.Topic}
+	if m.Key != nil {
+		out.Key = sarama.ByteEncoder(m.Key)
+	}
+	if m.Value != nil {
+		out.Value = sarama.ByteEncoder(m.Value)
+	}
+	return out
 }
 
 // Progress returns the offset of the source from which on nothing was sent yet, 0 at the first time.
@@ -53,7 +92,7 @@ func (r *Replayer) Progress() (record.Offset, error) {
 		if attempt == replayAttempts || !coordinatorMoves(err) {
 			return 0, fmt.Errorf("kafka replayer: read the progress of %s: %w", r.group, err)
 		}
-		<-time.After(producePause(attempt, 0))
+		<-time.After(replayPause(attempt, 0))
 	}
 }
 
