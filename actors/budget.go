@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 
 	"citystream/engine/decode"
 	"citystream/engine/parquetfile"
@@ -25,6 +26,7 @@ type Budget struct {
 	limit    int64
 	metrics  *Metrics
 	encoders *parquetfile.Encoders // as many as processors, for all files of the worker
+	turns    chan struct{}         // one taken for each takeover that begins
 
 	pools sync.Map // of *sync.Pool of *decode.Batch, by table: a partition that has nothing to do holds none
 
@@ -45,10 +47,31 @@ type share struct {
 	asked  map[pipeline.FileID]bool // to be flushed
 }
 
+// Turns of takeovers.
+const (
+	turns   = 16
+	turnMax = time.Second // what waits for a broker or the store holds up the others for so long
+)
+
+// turn waits until few other partitions of the worker look for the ends of their logs: of a thousand that start together the first can then
+// read at once, and neither store nor broker gets a thousand connections. done gives the turn up; it ends by itself after a while.
+func (b *Budget) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case b.turns <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	give := sync.OnceFunc(func() { <-b.turns })
+	timer := time.AfterFunc(turnMax, give)
+	return func() { timer.Stop(); give() }, nil
+}
+
 // NewBudget returns an unused budget of so many bytes; 0 is without limit.
 func NewBudget(limitBytes int64, metrics *Metrics) *Budget {
 	encoders := parquetfile.NewEncoders(runtime.GOMAXPROCS(0))
-	return &Budget{limit: limitBytes, metrics: metrics, encoders: encoders, members: map[*share]bool{}, freed: make(chan struct{})}
+	return &Budget{
+		limit: limitBytes, metrics: metrics, encoders: encoders, turns: make(chan struct{}, turns), members: map[*share]bool{}, freed: make(chan struct{}),
+	}
 }
 
 // takeBatch returns an empty batch of a table.

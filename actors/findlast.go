@@ -29,8 +29,12 @@ func encodeHint(s commitlog.Slot) []byte {
 
 // findLast finds the newest entry of the log, and how the topic stands.
 func (d *device) findLast(e pipeline.FindLast) error {
+	done, err := d.share.budget.turn(d.ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	found := pipeline.Found{Attempt: e.Attempt, EpochEnd: -1}
-	var err error
 	if found.Last, err = d.lastEntry(); err != nil {
 		return err
 	}

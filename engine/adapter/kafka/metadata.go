@@ -150,10 +150,7 @@ func (s *Source) learn(m *sarama.MetadataResponse) {
 
 // ask runs one short request over an idle connection to the broker, or over a new one, and keeps it for the next.
 func (s *Source) ask(ctx context.Context, addr string, request func(*sarama.Broker) error) error {
-	s.mu.Lock()
-	l := s.idle[addr]
-	delete(s.idle, addr)
-	s.mu.Unlock()
+	l := s.takeIdle(addr)
 	reused := l != nil
 	if !reused {
 		l = newLink(addr, &s.o)
@@ -168,10 +165,25 @@ func (s *Source) ask(ctx context.Context, addr string, request func(*sarama.Brok
 	return err
 }
 
+// idleLinks is how many connections to a broker are kept: about as many partitions are taken over at the same time.
+const idleLinks = 8
+
+func (s *Source) takeIdle(addr string) *link {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	links := s.idle[addr]
+	if len(links) == 0 {
+		return nil
+	}
+	l := links[len(links)-1]
+	s.idle[addr] = links[:len(links)-1]
+	return l
+}
+
 func (s *Source) keep(l *link) {
 	s.mu.Lock()
-	if _, taken := s.idle[l.addr]; !taken && !l.broken && s.idle != nil {
-		s.idle[l.addr] = l
+	if links := s.idle[l.addr]; len(links) < idleLinks && !l.broken && s.idle != nil {
+		s.idle[l.addr] = append(links, l)
 		l = nil
 	}
 	s.mu.Unlock()

@@ -96,9 +96,9 @@ type Source struct {
 	harvests sync.Pool // of *harvest
 
 	mu    sync.Mutex
-	idle  map[string]*link  // at most one a broker; nil once closed
-	lanes map[laneKey]*lane // nil once closed
-	known []string          // addresses that the cluster advertised last
+	idle  map[string][]*link // at most idleLinks a broker; nil once closed
+	lanes map[laneKey]*lane  // nil once closed
+	known []string           // addresses that the cluster advertised last
 
 	finding chan struct{}    // of one slot: taken by who uses found
 	found   map[string]found // by topic
@@ -111,7 +111,7 @@ func NewSource(o Options) (*Source, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("kafka source: %w", err)
 	}
-	s := &Source{o: o, idle: map[string]*link{}, lanes: map[laneKey]*lane{}, finding: make(chan struct{}, 1), found: map[string]found{}}
+	s := &Source{o: o, idle: map[string][]*link{}, lanes: map[laneKey]*lane{}, finding: make(chan struct{}, 1), found: map[string]found{}}
 	s.ended, s.end = context.WithCancel(context.Background())
 	if err := s.reach(); err != nil {
 		_ = s.Close()
@@ -244,8 +244,10 @@ func (s *Source) Close() error {
 	idle := s.idle
 	s.idle, s.lanes = nil, nil
 	s.mu.Unlock()
-	for _, l := range idle {
-		l.close()
+	for _, links := range idle {
+		for _, l := range links {
+			l.close()
+		}
 	}
 	return nil
 }
