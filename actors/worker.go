@@ -66,6 +66,7 @@ func (w *worker) Receive(ctx actor.Context) {
 		w.register(ctx)
 	case *actor.Stopping:
 		close(w.ticking)
+		clear(w.owned) // they are stopped with it, and have not crashed
 	case tick:
 		w.onTick(ctx)
 	case *messages.Registered:

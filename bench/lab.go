@@ -101,6 +101,21 @@ func (l *lab) start(env []string, args ...string) *process {
 	return p
 }
 
+// drain takes in what the process has said.
+func (p *process) drain() {
+	for {
+		select {
+		case line, more := <-p.lines:
+			if !more {
+				return
+			}
+			p.last = append(p.last, line)
+		default:
+			return
+		}
+	}
+}
+
 // say waits for a line with the given words and returns what follows them, up to the next blank or comma.
 func (p *process) say(words string) string {
 	deadline := time.After(time.Minute)

@@ -23,10 +23,13 @@ type load struct {
 	partitions int
 	codec      sarama.CompressionCodec
 	fill       int           // bytes of an unknown field in each record; 0 is without
-	tiny       bool          // records of 10 bytes, for a table of one column
+	tiny       bool          // records of tinyBytes, for a table of one column
 	windows    int           // event times are spread over so many hours, all at the same time; 0 is one after another
 	step       time.Duration // of event time from record to record of a partition
 }
+
+// tinyBytes is the length of a record with nothing but a time.
+const tinyBytes = 16
 
 // batchRecords is how many records of the usual length a producer's batch has.
 const batchRecords = 1000
@@ -61,8 +64,8 @@ func (a *author) appendRecord(b []byte) []byte {
 	}
 	a.made++
 	if a.tiny {
-		b = append(b, `{"v":`...)
-		b = strconv.AppendInt(b, 1000+int64(r.IntN(9000)), 10)
+		b = append(b, `{"t":`...)
+		b = strconv.AppendInt(b, at.Unix(), 10)
 		return append(b, '}')
 	}
 	n := r.IntN(len(makes))

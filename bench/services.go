@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"citystream/engine/adapter/s3"
 	"citystream/internal/apachekafka"
@@ -20,6 +22,7 @@ type services struct {
 	s3    string // URL
 	aws   string // URL
 	keys  credentials
+	dir   string // of the store's and the endpoint's data
 }
 
 // credentials are those of the store, as variables of the environment.
@@ -29,14 +32,16 @@ func (c credentials) env() []string {
 	return []string{"AWS_CONFIG_FILE=/dev/null", "AWS_ACCESS_KEY_ID=" + c.access, "AWS_SECRET_ACCESS_KEY=" + c.secret, "AWS_REGION=us-east-1"}
 }
 
-// makeBucket makes a bucket and connects to it.
+// makeBucket makes a bucket, unless it is there, and connects to it.
 func (s *services) makeBucket(l *lab, bucket string) *s3.Store {
 	ctx := context.Background()
 	o := s3.Options{Bucket: bucket, Endpoint: s.s3, AccessKey: s.keys.access, SecretKey: s.keys.secret}
 	client, err := s3.NewClient(ctx, o)
 	l.check(err)
 	_, err = client.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &bucket})
-	l.check(err)
+	if mine := (*types.BucketAlreadyOwnedByYou)(nil); !errors.As(err, &mine) {
+		l.check(err)
+	}
 	store, err := s3.Connect(ctx, o)
 	l.check(err)
 	return store
@@ -46,7 +51,7 @@ func (s *services) makeBucket(l *lab, bucket string) *s3.Store {
 func startServices(l *lab, embedded bool) *services {
 	dir := l.TempDir()
 	loopback := []string{"--data", dir, "--listen", "127.0.0.1:0"}
-	s := &services{name: "embedded broker"}
+	s := &services{name: "embedded broker", dir: dir}
 	if embedded || !haveApache() {
 		s.kafka = &kafkaCluster{l, l.start(nil, append([]string{"broker"}, loopback...)...).say("Kafka at ")}
 	} else {

@@ -20,7 +20,7 @@ type worker struct {
 	store   *s3.Store // the worker's bucket
 }
 
-// startWorker starts it on a bucket of its own. Settings are flags, or variables of the environment.
+// startWorker starts it on a bucket, which is made if need be. Settings are flags, or variables of the environment.
 func (s *services) startWorker(l *lab, bucket string, settings ...string) *worker {
 	env := append([]string{"CITYSTREAM_EMBEDDED_METRICS=127.0.0.1:0", "CITYSTREAM_STORE_BUCKET=" + bucket}, s.keys.env()...)
 	args := []string{
@@ -56,7 +56,10 @@ func (w *worker) read() reading {
 	}
 	r := reading{at: time.Now()}
 	response, err := http.Get(w.metrics)
-	w.lab.check(err)
+	if err != nil {
+		w.drain()
+		w.lab.Fatalf("%v; the worker's last words:\n%s", err, strings.Join(w.last, "\n"))
+	}
 	defer response.Body.Close()
 	for s := bufio.NewScanner(response.Body); s.Scan(); {
 		name, value, ok := strings.Cut(s.Text(), " ")

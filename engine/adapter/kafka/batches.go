@@ -84,6 +84,9 @@ func nextBatch(log []byte) (b batch, rest []byte, partial bool, err error) {
 		producer: int64(binary.BigEndian.Uint64(log[43:])), count: int32(binary.BigEndian.Uint32(log[57:])), records: log[headEnd:],
 	}
 	b.last = b.first + record.Offset(int32(binary.BigEndian.Uint32(log[23:])))
+	if b.first < 0 || b.last < b.first || b.count < 0 {
+		return batch{}, nil, false, fmt.Errorf("%w: %d records from offset %d to %d", errCorrupt, b.count, b.first, b.last)
+	}
 	return b, rest, false, nil
 }
 
@@ -132,6 +135,9 @@ func (h *harvest) committed(p *kmsg.FetchResponseTopicPartition, from record.Off
 		}
 		h.next = max(h.next, b.last+1)
 		h.epoch = b.epoch
+	}
+	if len(p.RecordBatches) > 0 && h.next == from && !h.partial { // else it would be asked for again and again, in silence
+		return fmt.Errorf("%w: none of those in an answer reaches the offset %d that was asked for", errCorrupt, from)
 	}
 	return nil
 }
@@ -192,14 +198,14 @@ func (h *harvest) take(b *batch, from record.Offset, pool *slabPool) error {
 	if int(b.count) > len(data) { // before memory is made for them
 		return fmt.Errorf("%w: %d records in %d bytes at offset %d", errCorrupt, b.count, len(data), b.first)
 	}
-	h.records = slices.Grow(h.records, int(max(b.count, 0)))
-	cut := cursor{b: data}
+	h.records = slices.Grow(h.records, int(b.count))
+	cut, next := cursor{b: data}, b.first
 	for range b.count {
 		r := cut.record(b.first, b.firstMillis)
-		if cut.bad {
+		if cut.bad || r.Offset < next || r.Offset > b.last {
 			return fmt.Errorf("%w: records of the one at offset %d", errCorrupt, b.first)
 		}
-		if r.Offset < from {
+		if next = r.Offset + 1; r.Offset < from {
 			continue
 		}
 		if b.attributes&logAppendTime != 0 { // the broker's clock, where the topic is set to that

@@ -69,7 +69,7 @@ func TestCommittedRecords(t *testing.T) {
 		{name: "a batch is taken whole", sets: [][]byte{rawBatch(plain, -1, 0, 2, 0, 1, 2)}, want: []record.Offset{0, 1, 2}, next: 3},
 		{name: "what lies below the wanted offset is left", from: 2, sets: [][]byte{rawBatch(plain, -1, 0, 2, 0, 1, 2)}, want: []record.Offset{2}, next: 3},
 		{name: "holes of compaction are kept, at the end too", sets: [][]byte{rawBatch(plain, -1, 0, 9, 1, 4)}, want: []record.Offset{1, 4}, next: 10},
-		{name: "a batch wholly below leaves the position", from: 8, sets: [][]byte{rawBatch(plain, -1, 0, 2, 0)}, next: 8},
+		{name: "a batch wholly below is passed over", from: 8, sets: [][]byte{rawBatch(plain, -1, 0, 2, 0), rawBatch(plain, -1, 3, 9, 8)}, want: []record.Offset{8}, next: 10},
 		{
 			name: "a committed transaction is taken, its marker is not",
 			sets: [][]byte{rawBatch(inTransaction, 1, 0, 1, 0, 1), rawBatch(commitMarker, 1, 2, 2, 2)}, want: []record.Offset{0, 1}, next: 3,
@@ -167,6 +167,11 @@ func TestALogThatCannotBeReadIsRefusedInWords(t *testing.T) {
 		{"a record beyond the batch", change(func(b []byte) { b[headEnd] = 0x7e; sealed(b) }), errCorrupt},
 		{"a value beyond the record", change(func(b []byte) { b[len(b)-3] = 0x7e; sealed(b) }), errCorrupt},
 		{"what is not of its compression", change(func(b []byte) { b[attributesAt+1] |= 4; sealed(b) }), errCorrupt},
+		{"an end before its beginning", change(func(b []byte) { b[23] = 0xff; sealed(b) }), errCorrupt},
+		{"a negative offset", change(func(b []byte) { b[0] = 0x80 }), errCorrupt},
+		{"a negative number of records", change(func(b []byte) { b[57] = 0x80; sealed(b) }), errCorrupt},
+		{"a record behind the batch's end", change(func(b []byte) { b[26] = 1; sealed(b) }), errCorrupt},
+		{"offsets that go back", rawBatch(plain, -1, 0, 2, 0, 2, 1), errCorrupt},
 		{"an unknown compression", change(func(b []byte) { b[attributesAt+1] |= 7; sealed(b) }), errCorrupt},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -176,6 +181,14 @@ func TestALogThatCannotBeReadIsRefusedInWords(t *testing.T) {
 				t.Fatalf("error %v, want %v", err, test.want)
 			}
 		})
+	}
+}
+
+func TestAnAnswerThatEndsBeforeTheWantedOffsetIsRefused(t *testing.T) {
+	t.Parallel()
+	var h harvest
+	if err := h.committed(part(rawBatch(plain, -1, 0, 2, 0)), 8, &slabPool{}); !errors.Is(err, errCorrupt) {
+		t.Fatalf("error %v: the reader would ask for the same again, for ever", err)
 	}
 }
 
