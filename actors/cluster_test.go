@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,7 +16,7 @@ import (
 	"citystream/messages"
 )
 
-// city is a cluster over fakes with one table of two partitions.
+// city is a cluster over fakes with one table, of two partitions where nothing else is said.
 type city struct {
 	*testing.T
 	node   *Node
@@ -23,11 +24,13 @@ type city struct {
 	store  *enginetest.FakeStore
 }
 
-func newCity(t *testing.T) *city {
+func newCity(t *testing.T) *city { return newCityOf(t, 2) }
+
+func newCityOf(t *testing.T, partitions int) *city {
 	table := schema.Cities()[1].WithTopic("gps") // gps_data
 	c := &city{T: t, source: enginetest.NewFakeSource(), store: enginetest.NewFakeStore()}
 	c.source.MaxWait = 10 * time.Millisecond
-	c.source.CreateTopic("gps", 2)
+	c.source.CreateTopic("gps", partitions)
 	c.node = &Node{
 		Source: c.source, Store: c.store, Catalog: enginetest.NewFakeCatalog(), Metrics: NewMetrics(), Log: slog.New(slog.DiscardHandler),
 		Tables: []*schema.Table{table}, DeadLetters: schema.DeadLetters(), Bucket: "b", RawPrefix: "raw", Database: "city",
@@ -130,5 +133,24 @@ func TestAMasterRaisesItsEpochAboveThatOfTheLogs(t *testing.T) {
 	c.until(older, "20 rows under a higher epoch", func(rows int64, s *messages.Status) bool { return rows == 20 && s.Epoch == 10 })
 	if err := older.Drain(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAClusterThatIsStoppedTellsOfNoCrash(t *testing.T) {
+	t.Parallel()
+	c := newCityOf(t, 16)
+	var said bytes.Buffer
+	c.node.Log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelError}))
+	c.produce(0, 0, 10)
+	system := NewSystem(slog.New(slog.DiscardHandler))
+	defer system.Shutdown()
+	cluster, err := StartCluster(system, c.node, commitlog.Epoch(1), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.until(cluster, "10 rows", func(rows int64, _ *messages.Status) bool { return rows == 10 })
+	cluster.Stop()
+	if said.Len() > 0 {
+		t.Errorf("it was stopped without a drain, and said:\n%s", said.String())
 	}
 }
