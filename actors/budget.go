@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"sync"
@@ -12,7 +13,8 @@ import (
 	"citystream/engine/schema"
 )
 
-// Budget bounds what the partitions of one worker buffer (I7): batches from their fetching to their release, and open files. Safe for concurrent use.
+// Budget bounds what the partitions of one worker buffer (I7): batches from their fetching to their release, and open files. It also bounds
+// what they do at the same time: uploads, and looks for the ends of their logs. Safe for concurrent use.
 //
 // Buffers of files grow by a quarter when they are full, and all files may do that at the same time: so four fifths of it are given out.
 // A half of these is divided evenly among the partitions that hold something, so that one that cannot write does not hold up the
@@ -27,6 +29,7 @@ type Budget struct {
 	metrics  *Metrics
 	encoders *parquetfile.Encoders // as many as processors, for all files of the worker
 	turns    chan struct{}         // one taken for each takeover that begins
+	uploads  chan struct{}         // one taken for each part on its way to the store
 
 	pools sync.Map // of *sync.Pool of *decode.Batch, by table: a partition that has nothing to do holds none
 
@@ -66,11 +69,25 @@ func (b *Budget) turn(ctx context.Context) (done func(), err error) {
 	return func() { timer.Stop(); give() }, nil
 }
 
-// NewBudget returns an unused budget of so many bytes; 0 is without limit.
-func NewBudget(limitBytes int64, metrics *Metrics) *Budget {
+// uploading waits until few other parts of the worker are on their way to the store; done says that this one has arrived or not.
+func (b *Budget) uploading(ctx context.Context) (done func(), err error) {
+	select {
+	case b.uploads <- struct{}{}:
+		return func() { <-b.uploads }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// usualUploads is how many parts are uploaded at the same time where nothing else is said.
+const usualUploads = 16
+
+// NewBudget returns an unused budget of so many bytes, 0 without limit, and of so many uploads at the same time.
+func NewBudget(limitBytes int64, uploads int, metrics *Metrics) *Budget {
 	encoders := parquetfile.NewEncoders(runtime.GOMAXPROCS(0))
 	return &Budget{
-		limit: limitBytes, metrics: metrics, encoders: encoders, turns: make(chan struct{}, turns), members: map[*share]bool{}, freed: make(chan struct{}),
+		limit: limitBytes, metrics: metrics, encoders: encoders, turns: make(chan struct{}, turns),
+		uploads: make(chan struct{}, cmp.Or(uploads, usualUploads)), members: map[*share]bool{}, freed: make(chan struct{}),
 	}
 }
 

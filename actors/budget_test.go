@@ -94,7 +94,7 @@ func (m *partaker) admitted(bytes int64) bool {
 
 func TestBudget(t *testing.T) {
 	t.Run("the largest file of all is asked for at three quarters", func(t *testing.T) {
-		b := NewBudget(1000, NewMetrics())
+		b := NewBudget(1000, 0, NewMetrics())
 		one, two := newPartaker(b), newPartaker(b)
 		one.file(1, 300)
 		two.file(1, 100)
@@ -112,7 +112,7 @@ func TestBudget(t *testing.T) {
 		}
 	})
 	t.Run("a partition that cannot write holds up itself, and not the others", func(t *testing.T) {
-		b := NewBudget(1000, NewMetrics())
+		b := NewBudget(1000, 0, NewMetrics())
 		stuck, other := newPartaker(b), newPartaker(b)
 		stuck.file(1, 590)
 		if !stuck.admitted(20) {
@@ -127,7 +127,7 @@ func TestBudget(t *testing.T) {
 		}
 	})
 	t.Run("a partition that holds nothing may always fetch", func(t *testing.T) {
-		b := NewBudget(1000, NewMetrics())
+		b := NewBudget(1000, 0, NewMetrics())
 		stuck, other := newPartaker(b), newPartaker(b)
 		stuck.file(1, 900)
 		if !other.admitted(5000) {
@@ -135,7 +135,7 @@ func TestBudget(t *testing.T) {
 		}
 	})
 	t.Run("who waits is let in when something is given back, and the largest file is asked for meanwhile", func(t *testing.T) {
-		b := NewBudget(1000, NewMetrics())
+		b := NewBudget(1000, 0, NewMetrics())
 		m := newPartaker(b)
 		newPartaker(b).file(1, 10)
 		newPartaker(b) // holds nothing, and so nothing back
@@ -157,7 +157,7 @@ func TestBudget(t *testing.T) {
 		}
 	})
 	t.Run("what somebody does who has left counts no more", func(t *testing.T) {
-		b := NewBudget(1000, NewMetrics())
+		b := NewBudget(1000, 0, NewMetrics())
 		m := newPartaker(b)
 		m.file(1, 300)
 		m.leave()

@@ -38,6 +38,7 @@ type Node struct {
 	AllowLoss   bool  // where Kafka has lost records, go on and write it down instead of stopping the partition
 	Batches     int   // decoded batches under way in one partition: the bound of all of its queues
 	PartBytes   int   // of multipart uploads
+	Uploads     int   // parts that one worker uploads at the same time; 0 is 16
 	MemoryBytes int64 // that the partitions of one worker may buffer; 0 is without limit
 
 	Heartbeat      time.Duration // how often a worker reports

@@ -93,7 +93,7 @@ type owner struct {
 
 func (s *stretch) own() *owner {
 	s.owners++
-	o := &owner{s: s, life: s.faults.Life(), budget: NewBudget(s.node.MemoryBytes, s.node.Metrics), ended: make(chan partitionEnded, 1)}
+	o := &owner{s: s, life: s.faults.Life(), budget: NewBudget(s.node.MemoryBytes, 0, s.node.Metrics), ended: make(chan partitionEnded, 1)}
 	node := *s.node
 	node.Source, node.Store = o.life.Source(s.source), o.life.Store(s.store)
 	cfg := pipeline.Config{

@@ -144,6 +144,11 @@ func (d *device) uploadPart(f *openFile, part []byte) error {
 	number := int32(len(f.parts) + 1)
 	tries := 0
 	err := d.retries.do(d.ctx, "upload part", isNoUpload, func(ctx context.Context) error {
+		done, err := d.share.budget.uploading(ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
 		tries++
 		p, err := d.node.Store.UploadPart(ctx, f.key, f.upload, number, part)
 		if err == nil {

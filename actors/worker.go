@@ -53,7 +53,7 @@ type tick struct{}
 // WorkerProps makes a worker with a name that it keeps over restarts and an incarnation that is new each time.
 func WorkerProps(node *Node, name, incarnation string, master *actor.PID) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
-		return &worker{node: node, budget: NewBudget(node.MemoryBytes, node.Metrics), name: name, incarnation: incarnation, master: master, owned: map[commitlog.Log]*owned{}}
+		return &worker{node: node, budget: NewBudget(node.MemoryBytes, node.Uploads, node.Metrics), name: name, incarnation: incarnation, master: master, owned: map[commitlog.Log]*owned{}}
 	})
 }
 

@@ -86,13 +86,17 @@ func slope(r []result) result {
 	a, b := r[0], r[1]
 	return result{
 		records: b.records - a.records, seconds: b.seconds - a.seconds, cpu: b.cpu - a.cpu, peak: b.peak,
-		files: b.files - a.files, bytes: b.bytes - a.bytes, commits: b.commits - a.commits,
+		files: b.files - a.files, bytes: b.bytes - a.bytes, commits: b.commits - a.commits, calls: b.calls - a.calls,
 	}
 }
 
 // guardRatio is how many times the floor's CPU the guard lets the worker use. Between two runs on a machine that is shared the ratio
 // moves between one and two, so less would fail by itself; what triples the cost of a record is a mistake.
-const guardRatio = 3.0
+const guardRatio = 2.5
+
+// guardCalls is how many calls of the system, for reading and writing, a million records may take. It does not depend on the machine's load
+// as time does.
+const guardCalls = 10_000
 
 // guard fails where the worker costs far more than the bare path.
 func (b *suite) guard() {
@@ -100,6 +104,11 @@ func (b *suite) guard() {
 	b.apart(func(l *lab) {
 		b.embedded = true
 		w, f := b.slopes(l, usualLoad, 3_000_000)
+		calls := int(float64(w.calls) / float64(w.records) * 1e6)
+		fmt.Printf("%d calls of the system to read or write a million records\n", calls)
+		if calls > guardCalls {
+			l.Fatalf("more than %d: batches or parts have become small, or something asks too often", guardCalls)
+		}
 		if ratio := w.perMillion() / f.perMillion(); ratio > guardRatio {
 			l.Fatalf("the worker takes %.2f times the processor time of the floor, more than %.1f: profile it with -profile", ratio, guardRatio)
 		}

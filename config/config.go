@@ -92,8 +92,9 @@ type Worker struct {
 	FetchWait  time.Duration `yaml:"fetchWait" default:"500ms" min:"1ms" max:"10s" doc:"how long a fetch at the end of a partition waits for records"`
 	FetchBytes Bytes         `yaml:"fetchBytes" default:"1MiB" min:"1KiB" max:"256MiB" doc:"bytes that one fetch takes of a partition"`
 	Batches    int           `yaml:"batches" default:"3" min:"1" max:"1000" doc:"fetched batches of one partition under way at a time: the bound of its queues"`
-	Memory     Bytes         `yaml:"memory" default:"128MiB" min:"16MiB" doc:"what all partitions of one worker buffer, beside which the process takes about 96MiB: at the limit the largest open file is flushed, then the fastest partitions wait; not less than 4 * fetchBytes, and a MiB a partition"`
+	Memory     Bytes         `yaml:"memory" default:"128MiB" min:"16MiB" doc:"what all partitions of one worker buffer, beside which the process takes about 110MiB: at the limit the largest open file is flushed, then the fastest partitions wait; not less than 4 * fetchBytes, and a MiB a partition"`
 	PartBytes  Bytes         `yaml:"partBytes" default:"5MiB" min:"5MiB" max:"512MiB" doc:"bytes of one part of an upload; S3 takes no less than 5MiB and 10,000 parts"`
+	Uploads    int           `yaml:"uploads" default:"16" min:"1" max:"1000" doc:"parts that one worker uploads at the same time"`
 }
 
 // Master is the section master.

@@ -295,7 +295,7 @@ func (r *run) node() *actors.Node {
 			Rows: c.Flush.MaxRows, Bytes: int64(c.Flush.MaxBytes), Age: c.Flush.MaxAge, OpenWindows: c.Windows.MaxOpen,
 		},
 		IdleTimeout: c.Windows.IdleTimeout, SealAfter: c.Flush.SealAfter, Latest: c.Kafka.Start == "latest", AllowLoss: !c.Kafka.FailOnDataLoss,
-		Batches: c.Worker.Batches, PartBytes: int(c.Worker.PartBytes), MemoryBytes: int64(c.Worker.Memory),
+		Batches: c.Worker.Batches, PartBytes: int(c.Worker.PartBytes), Uploads: c.Worker.Uploads, MemoryBytes: int64(c.Worker.Memory),
 		Heartbeat: c.Master.Heartbeat, WorkerDead: c.Master.WorkerDeadAfter, WorkerSelfStop: c.Master.WorkerStopAfter,
 		Discovery: c.Master.Discovery, EndOfStream: c.Master.EndOfStreamAfter, CatalogPoll: c.Catalog.Poll,
 		Housekeeping: c.Catalog.Housekeeping, KeepLog: c.Store.KeepLog,
