@@ -38,7 +38,7 @@ func (d *device) rebuild(e *commitlog.Entry, f commitlog.File) error {
 	if dead {
 		layout = d.cfg.DeadLetters
 	}
-	file := d.newFile(f.Key, layout, rebuiltMetadata(f))
+	file := d.newFile(0, f.Key, layout, rebuiltMetadata(f))
 	rows, err := d.copyRows(file, table, f, dead)
 	if err == nil && rows > f.Rows {
 		err = fmt.Errorf("there are %d records of it in Kafka, but %d were committed: the topic's records are not those that were read", rows, f.Rows)

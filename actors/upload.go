@@ -16,6 +16,7 @@ import (
 
 // openFile is a Parquet file on its way to the store: a writer whose parts go to a multipart upload that begins with the first of them.
 type openFile struct {
+	id       pipeline.FileID // 0 for a file that is made again, which is not counted
 	key      string
 	table    string
 	metadata map[string]string
@@ -26,10 +27,10 @@ type openFile struct {
 	lost     bool     // the store has forgotten the upload: the rows are read again
 }
 
-func (d *device) open(e pipeline.Open) { d.files[e.File] = d.newFile(e.Key, e.Table, nil) }
+func (d *device) open(e pipeline.Open) { d.files[e.File] = d.newFile(e.File, e.Key, e.Table, nil) }
 
-func (d *device) newFile(key string, t *schema.Table, metadata map[string]string) *openFile {
-	f := &openFile{key: key, table: t.Name, metadata: metadata}
+func (d *device) newFile(id pipeline.FileID, key string, t *schema.Table, metadata map[string]string) *openFile {
+	f := &openFile{id: id, key: key, table: t.Name, metadata: metadata}
 	f.writer = parquetfile.NewWriter(t.FileColumns(), parquetfile.Options{
 		PartBytes: d.node.PartBytes, Encoders: d.share.budget.encoders, Version: d.node.Version, RowGroupBytes: d.node.rowGroupBytes(),
 	}, func(part []byte) error {
@@ -52,8 +53,19 @@ func (d *device) append(e pipeline.Append) error {
 	if err := d.write(f, rows, e.Rows); err != nil {
 		return d.orLost(e.File, f, err)
 	}
-	d.share.file(e.File, int64(f.writer.BufferedBytes()))
 	return nil
+}
+
+// count tells the budget what a file holds, with the parts that wait for the store.
+func (d *device) count(f *openFile) {
+	if f.id == 0 {
+		return
+	}
+	bytes := f.writer.BufferedBytes()
+	for _, part := range f.ready {
+		bytes += cap(part)
+	}
+	d.share.file(f.id, int64(bytes))
 }
 
 // write appends rows to a file and uploads the parts that are full.
@@ -120,12 +132,14 @@ func (d *device) orLost(id pipeline.FileID, f *openFile, err error) error {
 
 // uploadReady uploads the parts that the writer has filled, in order.
 func (d *device) uploadReady(f *openFile) error {
+	d.count(f)
 	for len(f.ready) > 0 {
 		if err := d.uploadPart(f, f.ready[0]); err != nil {
 			return err
 		}
 		f.ready[0] = nil
 		f.ready = f.ready[1:]
+		d.count(f)
 	}
 	f.ready = nil
 	return nil

@@ -117,7 +117,7 @@ func (b *suite) guard() {
 
 // memory measures what a worker takes at most while it catches up.
 func (b *suite) memory() {
-	header("records catching up", "worker.memory", "peak MB", "most bytes in the worker's own count, MB", "files", "CPU-s per million")
+	header("records catching up", "worker.memory", "peak MB", "most in the worker's own count, MB", "most in use on the heap, MB", "files", "CPU-s per million")
 	for _, c := range []struct {
 		name string
 		load load
@@ -133,7 +133,7 @@ func (b *suite) memory() {
 			s.kafka.fill(c.load, b.records)
 			w := s.startWorker(l, "memory", c.env...)
 			r := w.until(int64(b.records / c.load.partitions * c.load.partitions))
-			row(fmt.Sprint(b.records/1e6, " M records, ", c.name), "128MiB", r.peak>>20, r.buffered>>20, r.files, r.perMillion())
+			row(fmt.Sprint(b.records/1e6, " M records, ", c.name), "128MiB", r.peak>>20, r.buffered>>20, r.live>>20, r.files, r.perMillion())
 		})
 	}
 }

@@ -48,6 +48,7 @@ type reading struct {
 	bytes     int64 // of files
 	commits   int64
 	buffered  int64 // bytes of batches and files
+	live      int64 // bytes of the heap in use at the last collection
 }
 
 func (w *worker) read() reading {
@@ -80,6 +81,8 @@ func (w *worker) read() reading {
 			r.commits += int64(v)
 		case "citystream_buffered_bytes":
 			r.buffered += int64(v)
+		case "go_gc_heap_live_bytes":
+			r.live = int64(v)
 		}
 	}
 	_, err = io.Copy(io.Discard, response.Body)
@@ -98,7 +101,7 @@ type result struct {
 	commits int64
 	calls   int64 // of the system, for reading and writing
 
-	buffered int64 // the most bytes of batches and files, as the worker counts them, that a poll saw
+	buffered, live int64 // the most that a poll saw
 }
 
 func (r result) perMillion() float64 { return r.cpu / float64(r.records) * 1e6 }
@@ -133,16 +136,16 @@ func (w *worker) profile(file string, seconds int) {
 // until waits until the worker has committed n records.
 func (w *worker) until(n int64) result {
 	begin := time.Now()
-	first, buffered := time.Time{}, int64(0)
+	first, buffered, live := time.Time{}, int64(0), int64(0)
 	for {
 		r := w.read()
-		buffered = max(buffered, r.buffered)
+		buffered, live = max(buffered, r.buffered), max(live, r.live)
 		if first.IsZero() && r.decoded > 0 {
 			first = r.at
 		}
 		if r.accounted >= n {
 			result := w.result(r, n, r.at.Sub(first).Seconds())
-			result.buffered = buffered
+			result.buffered, result.live = buffered, live
 			return result
 		}
 		if time.Since(begin) > 10*time.Minute {

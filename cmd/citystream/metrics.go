@@ -7,14 +7,19 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"regexp"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"citystream/config"
 )
+
+// liveHeap is what the last collection found in use: what citystream_buffered_bytes should explain the most of.
+var liveHeap = regexp.MustCompile(`^/gc/heap/live:bytes$`)
 
 // openMetrics serves a registry at /metrics, in Prometheus' form, and Go's own profiles at /debug/pprof/. Both are for this machine only.
 func (r *run) openMetrics(registry *prometheus.Registry) error {
@@ -24,6 +29,10 @@ func (r *run) openMetrics(registry *prometheus.Registry) error {
 	if err != nil {
 		return fmt.Errorf("metrics: %w: choose another address with embedded.metrics in the configuration", err)
 	}
+	registry.MustRegister(
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: liveHeap})),
+	)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
