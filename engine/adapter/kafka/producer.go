@@ -68,10 +68,10 @@ func NewProducer(o ProducerOptions, delivered func(topic string, err error)) (po
 	if err != nil { // said here at once, where the client would try for as long as it does for a message
 		return nil, fmt.Errorf("kafka producer: %w", errors.Unwrap(err))
 	}
-	clientID := probe.o.ClientID
+	complete := probe.o
 	_ = probe.Close()
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(o.Brokers...), kgo.ClientID(clientID),
+		kgo.SeedBrokers(o.Brokers...), kgo.ClientID(complete.ClientID), kgo.WithLogger(&clientLog{log: complete.Logger}),
 		kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(flushPeriod),
 		kgo.MaxBufferedRecords(o.MaxInFlight+1), // slots bound it before
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(kgo.SaramaCompatHasher(fnv32a))),
