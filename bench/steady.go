@@ -92,7 +92,7 @@ func slope(r []result) result {
 
 // guardRatio is how many times the floor's CPU the guard lets the worker use. Between two runs on a machine that is shared the ratio
 // moves between one and two, so less would fail by itself; what triples the cost of a record is a mistake.
-const guardRatio = 2.5
+const guardRatio = 3.0
 
 // guardCalls is how many calls of the system, for reading and writing, a million records may take. It does not depend on the machine's load
 // as time does.
