@@ -274,15 +274,18 @@ func (r *run) openCluster(ctx context.Context, out outside) error {
 	return nil
 }
 
-// memoryBeside is for what the workers do not count: connections, what encoders and decoders keep, and what is not collected yet.
-const memoryBeside = 64 << 20
+// What the workers do not count.
+const (
+	memoryBeside  = 64 << 20 // connections, what encoders and decoders keep, and what is not collected yet
+	memoryVehicle = 4 << 10  // of a vehicle of the fleet, with its records on their way
+)
 
 // limitMemory tells the runtime what the configuration allows, unless the environment has said more. Far below the limit the collector runs
 // seldom, near to it as often as it must; it never ends the process. An embedded broker keeps its topics in the same memory, which nothing
 // limits.
 func limitMemory(c *config.Config, out outside) {
 	if os.Getenv("GOMEMLIMIT") == "" && out.kafka {
-		debug.SetMemoryLimit(int64(c.Worker.Memory)*int64(c.Embedded.Workers) + memoryBeside)
+		debug.SetMemoryLimit(int64(c.Worker.Memory)*int64(c.Embedded.Workers) + memoryBeside + memoryVehicle*int64(c.Fleet.Vehicles))
 	}
 }
 
