@@ -167,3 +167,34 @@ func TestBudget(t *testing.T) {
 		}
 	})
 }
+
+func TestFewPartitionsLookForTheEndsOfTheirLogsAtATime(t *testing.T) {
+	t.Parallel()
+	b := NewBudget(0, 0, NewMetrics())
+	var done []func()
+	for range turns {
+		d, err := b.turn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		done = append(done, d)
+	}
+	brief, cancel := context.WithTimeout(t.Context(), turnMax/20)
+	defer cancel()
+	if _, err := b.turn(brief); err == nil {
+		t.Error("one more had its turn")
+	}
+	done[0]()
+	done[0]() // gives its own turn up once
+	if d, err := b.turn(t.Context()); err != nil {
+		t.Error(err)
+	} else {
+		defer d()
+	}
+	// The others never say that they are done: a broker that does not answer holds nobody up for long.
+	for range turns {
+		if _, err := b.turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
