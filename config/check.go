@@ -24,6 +24,8 @@ var checks = map[string]func(reflect.Value) error{
 	"prefix":    prefix,
 	"s3":        s3Location,
 	"loopback":  loopback,
+	"address":   address,
+	"host":      host,
 }
 
 func (k *Key) check(v reflect.Value) error { return checks[k.tag.Get("check")](v) }
@@ -58,6 +60,20 @@ func splitAddress(text string) (host string, port uint16, err error) {
 		}
 	}
 	return "", 0, fmt.Errorf("%q is no address: write host:port, like localhost:9092", text)
+}
+
+func address(v reflect.Value) error {
+	_, _, err := splitAddress(v.String())
+	return err
+}
+
+func host(v reflect.Value) error {
+	if strings.ContainsAny(v.String(), " /@:[]") {
+		if ip, err := netip.ParseAddr(v.String()); err != nil || !ip.Is6() {
+			return fmt.Errorf("%q is no host: write a name or an IP address, without a port", v.String())
+		}
+	}
+	return nil
 }
 
 func loopback(v reflect.Value) error {

@@ -28,6 +28,8 @@ type Config struct {
 	Windows  Windows  `yaml:"windows" doc:"Windows of event time."`
 	Worker   Worker   `yaml:"worker" doc:"What a worker does with its partitions."`
 	Master   Master   `yaml:"master" doc:"How the master and its workers watch each other."`
+	Node     Node     `yaml:"node" doc:"A node of a cluster: one citystream master or citystream worker. citystream up has no nodes."`
+	Lease    Lease    `yaml:"lease" doc:"How masters agree on their leader, and how workers find it."`
 	Catalog  Catalog  `yaml:"catalog" doc:"How committed files become known to SQL."`
 	Fleet    Fleet    `yaml:"fleet" doc:"The simulated vehicles."`
 	Embedded Embedded `yaml:"embedded" doc:"The services that citystream brings along. They are bound to this machine only."`
@@ -94,6 +96,7 @@ type Worker struct {
 	Batches    int           `yaml:"batches" default:"3" min:"1" max:"1000" doc:"fetched batches of one partition under way at a time: the bound of its queues"`
 	Memory     Bytes         `yaml:"memory" default:"128MiB" min:"16MiB" doc:"what all partitions of one worker buffer, beside which the process takes about 110MiB: at the limit the largest open file is flushed, then the fastest partitions wait; not less than 4 * fetchBytes, and a MiB a partition"`
 	PartBytes  Bytes         `yaml:"partBytes" default:"5MiB" min:"5MiB" max:"512MiB" doc:"bytes of one part of an upload; S3 takes no less than 5MiB and 10,000 parts"`
+	MaxRate    int           `yaml:"maxRate" default:"0" min:"0" doc:"records a second that one worker reads at most; 0 is as many as it can"`
 	Uploads    int           `yaml:"uploads" default:"16" min:"1" max:"1000" doc:"parts that one worker uploads at the same time"`
 }
 
@@ -102,8 +105,31 @@ type Master struct {
 	Heartbeat        time.Duration `yaml:"heartbeat" default:"1s" min:"10ms" max:"1m" doc:"how often a worker reports"`
 	WorkerStopAfter  time.Duration `yaml:"workerStopAfter" default:"4s" min:"20ms" max:"10m" doc:"silence of the master after which a worker gives its partitions up; over heartbeat"`
 	WorkerDeadAfter  time.Duration `yaml:"workerDeadAfter" default:"6s" min:"30ms" max:"10m" doc:"silence of a worker after which its partitions are given to others; over workerStopAfter"`
+	OrphanedAfter    time.Duration `yaml:"orphanedAfter" default:"12s" min:"40ms" max:"10m" doc:"while no master leads, how long a worker goes on without one, and how long a new master waits for workers of the one before; over workerDeadAfter"`
 	Discovery        time.Duration `yaml:"discovery" default:"10s" min:"100ms" max:"1h" doc:"how often new topics and partitions are looked for"`
 	EndOfStreamAfter time.Duration `yaml:"endOfStreamAfter" default:"0s" min:"0s" max:"24h" doc:"all partitions idle for so long: the stream has ended and all windows close; 0s is never"`
+}
+
+// Node is the section node.
+type Node struct {
+	Name       string        `yaml:"name" default:"" doc:"name of this node, which no other living node has; empty is the host's name with a part of its own"`
+	Zone       string        `yaml:"zone" default:"" doc:"rack or zone of this node: of workers that are alike, one in the zone of a partition's last owner is taken"`
+	Listen     string        `yaml:"listen" default:"127.0.0.1:0" check:"address" doc:"address that other nodes reach this one at; port 0 takes a free one"`
+	Advertise  string        `yaml:"advertise" default:"" check:"host" doc:"host name or IP address that other nodes know this one by, as in its certificate; empty is the host of node.listen"`
+	HTTP       string        `yaml:"http" default:"127.0.0.1:0" check:"address" doc:"address of /healthz, /readyz and /metrics; port 0 takes a free one"`
+	Cert       string        `yaml:"cert" default:"" doc:"PEM file of this node's certificate, for both sides of TLS; read again when it changes"`
+	Key        string        `yaml:"key" default:"" doc:"PEM file of its key"`
+	CA         string        `yaml:"ca" default:"" doc:"PEM file of the authorities that certificates of nodes are signed by"`
+	Insecure   bool          `yaml:"insecure" default:"false" doc:"talk without TLS: on loopback addresses only"`
+	DrainAfter time.Duration `yaml:"drainAfter" default:"60s" min:"1s" max:"1h" doc:"how long a node that is told to end may take to commit what it has read; then it ends at once, and the rest is read again by others"`
+}
+
+// Lease is the section lease.
+type Lease struct {
+	Kind    string        `yaml:"kind" default:"store" oneof:"store,zookeeper,etcd" doc:"where the lease is kept: in the bucket, in ZooKeeper or in etcd"`
+	Servers []string      `yaml:"servers" default:"localhost:2181" check:"addresses" doc:"some of the ZooKeeper or etcd servers, as host:port; etcd's usual port is 2379"`
+	Path    string        `yaml:"path" default:"/citystream" check:"given" doc:"first part of the names in ZooKeeper and etcd"`
+	TTL     time.Duration `yaml:"ttl" default:"4s" min:"200ms" max:"1m" doc:"how long a leader that is not heard of stays leader"`
 }
 
 // Catalog is the section catalog.
@@ -114,6 +140,7 @@ type Catalog struct {
 
 // Fleet is the section fleet.
 type Fleet struct {
+	Node        int     `yaml:"node" default:"0" min:"0" max:"4293" doc:"number of this fleet: fleets with different numbers have different vehicles"`
 	Vehicles    int     `yaml:"vehicles" default:"200" min:"0" max:"1000000" doc:"vehicles; 0 is no fleet"`
 	Steps       int     `yaml:"steps" default:"0" min:"0" max:"1000000000" doc:"steps of each vehicle, each of five records; 0 is until it arrives, about 100"`
 	Seed        uint64  `yaml:"seed" default:"1" doc:"of everything random: the same seed drives the same way"`

@@ -202,6 +202,9 @@ func (l *loader) rules() {
 		l.clash("must be more than master.workerStopAfter, so that a silent worker has stopped before others begin",
 			"master.workerDeadAfter", "master.workerStopAfter")
 	}
+	if m.OrphanedAfter <= m.WorkerDeadAfter {
+		l.clash("must be more than master.workerDeadAfter, since a new leader has to be found first", "master.orphanedAfter", "master.workerDeadAfter")
+	}
 	if m.EndOfStreamAfter != 0 && m.EndOfStreamAfter < l.config.Windows.IdleTimeout {
 		l.clash("must be 0s or at least windows.idleTimeout", "master.endOfStreamAfter", "windows.idleTimeout")
 	}

@@ -194,8 +194,10 @@ func (x *Address) GetId() string {
 type Register struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
-	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // of one worker, the greater is the younger
 	Owned         []*PartitionStatus     `protobuf:"bytes,3,rep,name=owned,proto3" json:"owned,omitempty"`
+	Zone          string                 `protobuf:"bytes,4,opt,name=zone,proto3" json:"zone,omitempty"`
+	Beat          int64                  `protobuf:"varint,5,opt,name=beat,proto3" json:"beat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -251,12 +253,28 @@ func (x *Register) GetOwned() []*PartitionStatus {
 	return nil
 }
 
+func (x *Register) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *Register) GetBeat() int64 {
+	if x != nil {
+		return x.Beat
+	}
+	return 0
+}
+
 // Registered confirms a registration.
 type Registered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         int64                  `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Catalog       *Address               `protobuf:"bytes,3,opt,name=catalog,proto3" json:"catalog,omitempty"`
+	Beat          int64                  `protobuf:"varint,4,opt,name=beat,proto3" json:"beat,omitempty"`       // that is answered
+	Refused       bool                   `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"` // a younger incarnation has the worker's name: this one is to end
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -312,6 +330,20 @@ func (x *Registered) GetCatalog() *Address {
 	return nil
 }
 
+func (x *Registered) GetBeat() int64 {
+	if x != nil {
+		return x.Beat
+	}
+	return 0
+}
+
+func (x *Registered) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
 // Heartbeat says once a second that a worker lives, and how its partitions stand.
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -319,7 +351,9 @@ type Heartbeat struct {
 	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Epoch         int64                  `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Partitions    []*PartitionStatus     `protobuf:"bytes,4,rep,name=partitions,proto3" json:"partitions,omitempty"`
-	Released      []*Released            `protobuf:"bytes,5,rep,name=released,proto3" json:"released,omitempty"` // until the master no longer assigns them
+	Released      []*Released            `protobuf:"bytes,5,rep,name=released,proto3" json:"released,omitempty"`  // until the master no longer assigns them
+	Beat          int64                  `protobuf:"varint,6,opt,name=beat,proto3" json:"beat,omitempty"`         // counts; the answer says which it answers, and the worker's patience begins when that one was sent
+	Draining      bool                   `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"` // it ends: nothing more is to be assigned to it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -389,6 +423,20 @@ func (x *Heartbeat) GetReleased() []*Released {
 	return nil
 }
 
+func (x *Heartbeat) GetBeat() int64 {
+	if x != nil {
+		return x.Beat
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
 // HeartbeatAck answers a heartbeat, and is sent unasked when the assignment changes. known is false where the master has no such registration: the worker registers again.
 type HeartbeatAck struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -396,6 +444,8 @@ type HeartbeatAck struct {
 	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Known         bool                   `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
 	Times         []*TableTime           `protobuf:"bytes,4,rep,name=times,proto3" json:"times,omitempty"`
+	Beat          int64                  `protobuf:"varint,6,opt,name=beat,proto3" json:"beat,omitempty"`        // that is answered; 0 where it is sent unasked
+	Refused       bool                   `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`  // a younger incarnation has the worker's name: this one is to end
 	Assigned      []*Assign              `protobuf:"bytes,5,rep,name=assigned,proto3" json:"assigned,omitempty"` // all that this worker is to own; what is missing there has been revoked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -457,6 +507,20 @@ func (x *HeartbeatAck) GetTimes() []*TableTime {
 		return x.Times
 	}
 	return nil
+}
+
+func (x *HeartbeatAck) GetBeat() int64 {
+	if x != nil {
+		return x.Beat
+	}
+	return 0
+}
+
+func (x *HeartbeatAck) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
 }
 
 func (x *HeartbeatAck) GetAssigned() []*Assign {
@@ -698,6 +762,9 @@ type PartitionStatus struct {
 	Error              string                 `protobuf:"bytes,19,opt,name=error,proto3" json:"error,omitempty"`                                       // why the partition has stopped
 	RetryingSince      int64                  `protobuf:"varint,20,opt,name=retrying_since,json=retryingSince,proto3" json:"retrying_since,omitempty"` // since when the store or the broker has not answered well; 0 = it does
 	Retrying           string                 `protobuf:"bytes,21,opt,name=retrying,proto3" json:"retrying,omitempty"`                                 // what is being tried again, and why
+	Rate               float64                `protobuf:"fixed64,22,opt,name=rate,proto3" json:"rate,omitempty"`                                       // records a second that it reads, of late
+	Flushed            int64                  `protobuf:"varint,23,opt,name=flushed,proto3" json:"flushed,omitempty"`                                  // when the last entry with files was written, by the worker's clock
+	FlushReason        string                 `protobuf:"bytes,24,opt,name=flush_reason,json=flushReason,proto3" json:"flush_reason,omitempty"`        // of that entry
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -875,6 +942,27 @@ func (x *PartitionStatus) GetRetryingSince() int64 {
 func (x *PartitionStatus) GetRetrying() string {
 	if x != nil {
 		return x.Retrying
+	}
+	return ""
+}
+
+func (x *PartitionStatus) GetRate() float64 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+func (x *PartitionStatus) GetFlushed() int64 {
+	if x != nil {
+		return x.Flushed
+	}
+	return 0
+}
+
+func (x *PartitionStatus) GetFlushReason() string {
+	if x != nil {
+		return x.FlushReason
 	}
 	return ""
 }
@@ -1216,14 +1304,17 @@ func (*GetStatus) Descriptor() ([]byte, []int) {
 
 // Status is the state of everything, as the master has last heard.
 type Status struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Epoch         int64                  `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Workers       []*WorkerStatus        `protobuf:"bytes,2,rep,name=workers,proto3" json:"workers,omitempty"`
-	Unassigned    []*Log                 `protobuf:"bytes,3,rep,name=unassigned,proto3" json:"unassigned,omitempty"`
-	Topics        []*Topic               `protobuf:"bytes,4,rep,name=topics,proto3" json:"topics,omitempty"`
-	Failed        []*PartitionStatus     `protobuf:"bytes,5,rep,name=failed,proto3" json:"failed,omitempty"` // stopped, with the error; not assigned again before a person has mended the cause
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Epoch          int64                  `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Workers        []*WorkerStatus        `protobuf:"bytes,2,rep,name=workers,proto3" json:"workers,omitempty"`
+	Unassigned     []*Log                 `protobuf:"bytes,3,rep,name=unassigned,proto3" json:"unassigned,omitempty"`
+	Topics         []*Topic               `protobuf:"bytes,4,rep,name=topics,proto3" json:"topics,omitempty"`
+	Failed         []*PartitionStatus     `protobuf:"bytes,5,rep,name=failed,proto3" json:"failed,omitempty"`                                        // stopped, with the error; not assigned again before a person has mended the cause
+	Leader         string                 `protobuf:"bytes,6,opt,name=leader,proto3" json:"leader,omitempty"`                                        // name of the master's node
+	SettlingMillis int64                  `protobuf:"varint,7,opt,name=settling_millis,json=settlingMillis,proto3" json:"settling_millis,omitempty"` // for how long it still waits for workers of the master before it; 0 = it does not
+	Moves          int64                  `protobuf:"varint,8,opt,name=moves,proto3" json:"moves,omitempty"`                                         // partitions that were moved between living workers in this reign
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
@@ -1291,6 +1382,27 @@ func (x *Status) GetFailed() []*PartitionStatus {
 	return nil
 }
 
+func (x *Status) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *Status) GetSettlingMillis() int64 {
+	if x != nil {
+		return x.SettlingMillis
+	}
+	return 0
+}
+
+func (x *Status) GetMoves() int64 {
+	if x != nil {
+		return x.Moves
+	}
+	return 0
+}
+
 // WorkerStatus is a worker as the master knows it.
 type WorkerStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1298,6 +1410,11 @@ type WorkerStatus struct {
 	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Alive         bool                   `protobuf:"varint,3,opt,name=alive,proto3" json:"alive,omitempty"`
 	Partitions    []*PartitionStatus     `protobuf:"bytes,4,rep,name=partitions,proto3" json:"partitions,omitempty"`
+	Zone          string                 `protobuf:"bytes,5,opt,name=zone,proto3" json:"zone,omitempty"`
+	Address       string                 `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
+	Draining      bool                   `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"`
+	SilenceMillis int64                  `protobuf:"varint,8,opt,name=silence_millis,json=silenceMillis,proto3" json:"silence_millis,omitempty"`
+	Assigned      int64                  `protobuf:"varint,9,opt,name=assigned,proto3" json:"assigned,omitempty"` // partitions that it is to own
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1358,6 +1475,41 @@ func (x *WorkerStatus) GetPartitions() []*PartitionStatus {
 		return x.Partitions
 	}
 	return nil
+}
+
+func (x *WorkerStatus) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *WorkerStatus) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *WorkerStatus) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *WorkerStatus) GetSilenceMillis() int64 {
+	if x != nil {
+		return x.SilenceMillis
+	}
+	return 0
+}
+
+func (x *WorkerStatus) GetAssigned() int64 {
+	if x != nil {
+		return x.Assigned
+	}
+	return 0
 }
 
 // Topic is a discovered topic; partitions is 0 for one that does not exist yet.
@@ -1637,16 +1789,20 @@ const file_control_proto_rawDesc = "" +
 	"\tpartition\x18\x03 \x01(\x05R\tpartition\"-\n" +
 	"\aAddress\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"w\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\x9f\x01\n" +
 	"\bRegister\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x121\n" +
-	"\x05owned\x18\x03 \x03(\v2\x1b.citystream.PartitionStatusR\x05owned\"s\n" +
+	"\x05owned\x18\x03 \x03(\v2\x1b.citystream.PartitionStatusR\x05owned\x12\x12\n" +
+	"\x04zone\x18\x04 \x01(\tR\x04zone\x12\x12\n" +
+	"\x04beat\x18\x05 \x01(\x03R\x04beat\"\xa1\x01\n" +
 	"\n" +
 	"Registered\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12-\n" +
-	"\acatalog\x18\x03 \x01(\v2\x13.citystream.AddressR\acatalog\"\xca\x01\n" +
+	"\acatalog\x18\x03 \x01(\v2\x13.citystream.AddressR\acatalog\x12\x12\n" +
+	"\x04beat\x18\x04 \x01(\x03R\x04beat\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\bR\arefused\"\xfa\x01\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x14\n" +
@@ -1654,12 +1810,16 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x04 \x03(\v2\x1b.citystream.PartitionStatusR\n" +
 	"partitions\x120\n" +
-	"\breleased\x18\x05 \x03(\v2\x14.citystream.ReleasedR\breleased\"\xb9\x01\n" +
+	"\breleased\x18\x05 \x03(\v2\x14.citystream.ReleasedR\breleased\x12\x12\n" +
+	"\x04beat\x18\x06 \x01(\x03R\x04beat\x12\x1a\n" +
+	"\bdraining\x18\a \x01(\bR\bdraining\"\xe7\x01\n" +
 	"\fHeartbeatAck\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05known\x18\x03 \x01(\bR\x05known\x12+\n" +
-	"\x05times\x18\x04 \x03(\v2\x15.citystream.TableTimeR\x05times\x12.\n" +
+	"\x05times\x18\x04 \x03(\v2\x15.citystream.TableTimeR\x05times\x12\x12\n" +
+	"\x04beat\x18\x06 \x01(\x03R\x04beat\x12\x18\n" +
+	"\arefused\x18\a \x01(\bR\arefused\x12.\n" +
 	"\bassigned\x18\x05 \x03(\v2\x12.citystream.AssignR\bassigned\"c\n" +
 	"\tTableTime\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\tR\x05table\x12\x1c\n" +
@@ -1681,7 +1841,7 @@ const file_control_proto_rawDesc = "" +
 	"\aDRAINED\x10\x00\x12\b\n" +
 	"\x04LOST\x10\x01\x12\n" +
 	"\n" +
-	"\x06FAILED\x10\x02\"\xed\x04\n" +
+	"\x06FAILED\x10\x02\"\xbe\x05\n" +
 	"\x0fPartitionStatus\x12!\n" +
 	"\x03log\x18\x01 \x01(\v2\x0f.citystream.LogR\x03log\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\x12\x14\n" +
@@ -1705,7 +1865,10 @@ const file_control_proto_rawDesc = "" +
 	"open_files\x18\x12 \x01(\x05R\topenFiles\x12\x14\n" +
 	"\x05error\x18\x13 \x01(\tR\x05error\x12%\n" +
 	"\x0eretrying_since\x18\x14 \x01(\x03R\rretryingSince\x12\x1a\n" +
-	"\bretrying\x18\x15 \x01(\tR\bretrying\"\xf9\x01\n" +
+	"\bretrying\x18\x15 \x01(\tR\bretrying\x12\x12\n" +
+	"\x04rate\x18\x16 \x01(\x01R\x04rate\x12\x18\n" +
+	"\aflushed\x18\x17 \x01(\x03R\aflushed\x12!\n" +
+	"\fflush_reason\x18\x18 \x01(\tR\vflushReason\"\xf9\x01\n" +
 	"\bCounters\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12!\n" +
 	"\fdead_letters\x18\x02 \x01(\x03R\vdeadLetters\x12\x1b\n" +
@@ -1728,7 +1891,7 @@ const file_control_proto_rawDesc = "" +
 	"\vEndOfStream\x12\x1f\n" +
 	"\vidle_millis\x18\x01 \x01(\x03R\n" +
 	"idleMillis\"\v\n" +
-	"\tGetStatus\"\xe3\x01\n" +
+	"\tGetStatus\"\xba\x02\n" +
 	"\x06Status\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x122\n" +
 	"\aworkers\x18\x02 \x03(\v2\x18.citystream.WorkerStatusR\aworkers\x12/\n" +
@@ -1736,14 +1899,22 @@ const file_control_proto_rawDesc = "" +
 	"unassigned\x18\x03 \x03(\v2\x0f.citystream.LogR\n" +
 	"unassigned\x12)\n" +
 	"\x06topics\x18\x04 \x03(\v2\x11.citystream.TopicR\x06topics\x123\n" +
-	"\x06failed\x18\x05 \x03(\v2\x1b.citystream.PartitionStatusR\x06failed\"\x9b\x01\n" +
+	"\x06failed\x18\x05 \x03(\v2\x1b.citystream.PartitionStatusR\x06failed\x12\x16\n" +
+	"\x06leader\x18\x06 \x01(\tR\x06leader\x12'\n" +
+	"\x0fsettling_millis\x18\a \x01(\x03R\x0esettlingMillis\x12\x14\n" +
+	"\x05moves\x18\b \x01(\x03R\x05moves\"\xa8\x02\n" +
 	"\fWorkerStatus\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05alive\x18\x03 \x01(\bR\x05alive\x12;\n" +
 	"\n" +
 	"partitions\x18\x04 \x03(\v2\x1b.citystream.PartitionStatusR\n" +
-	"partitions\"S\n" +
+	"partitions\x12\x12\n" +
+	"\x04zone\x18\x05 \x01(\tR\x04zone\x12\x18\n" +
+	"\aaddress\x18\x06 \x01(\tR\aaddress\x12\x1a\n" +
+	"\bdraining\x18\a \x01(\bR\bdraining\x12%\n" +
+	"\x0esilence_millis\x18\b \x01(\x03R\rsilenceMillis\x12\x1a\n" +
+	"\bassigned\x18\t \x01(\x03R\bassigned\"S\n" +
 	"\x05Topic\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\tR\x05table\x12\x14\n" +
 	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x1e\n" +
