@@ -48,7 +48,8 @@ var layers = map[string]layer{
 	"engine/decode":       {pure: true, project: []string{"engine/columns", "engine/record", "engine/schema"}},
 	"engine/commitlog":    {pure: true, project: []string{"engine/port", "engine/record"}},
 	"engine/window":       {pure: true, project: []string{"engine/commitlog", "engine/record"}},
-	"engine/catalog":      {pure: true, project: data},
+	"engine/catalog":      {pure: true, project: append([]string{"engine/transform"}, data...)},
+	"engine/transform":    {pure: true, project: []string{"engine/commitlog", "engine/port", "engine/record", "engine/schema", "internal/strictyaml"}},
 	"engine/pipeline":     {pure: true, project: append([]string{"engine/decode", "engine/window"}, data...)},
 	"fleet":               {pure: true, project: []string{"engine/record"}},
 	"cluster/assign":      {pure: true, project: []string{"engine/commitlog", "engine/record"}},
@@ -86,7 +87,7 @@ var layers = map[string]layer{
 	"cluster/reign":    {project: []string{"engine/commitlog", "engine/port"}},
 	"actors": {
 		project: append([]string{
-			"cluster/assign", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/window",
+			"cluster/assign", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/transform", "engine/window",
 			"fleet", "fleet/drivestate", "messages",
 		}, data...),
 		outside: []string{actor, metrics, proto},

@@ -22,6 +22,12 @@ type Metrics struct {
 	Held      prometheus.Gauge       // partitions that wait for memory before they fetch
 	Workers   prometheus.Gauge       // registered and alive
 	Cataloged *prometheus.CounterVec // Hive partitions registered, by table
+
+	Completed    *prometheus.CounterVec // Hive partitions announced complete, each revision once, by table
+	Scanned      *prometheus.CounterVec // bytes that transforms' queries have scanned, by table
+	Dollars      *prometheus.CounterVec // that these queries cost, by table
+	Loaded       *prometheus.CounterVec // commits loaded into the warehouse, by table
+	LoadFailures *prometheus.CounterVec // loads that failed, by table
 }
 
 // NewMetrics returns the measures in a new registry.
@@ -54,7 +60,14 @@ func NewMetrics() *Metrics {
 			Namespace: "citystream", Name: "workers", Help: "Workers registered and alive.",
 		}),
 		Cataloged: counter("hive_partitions_registered_total", "Hive partitions registered in the catalog.", "table"),
+
+		Completed:    counter("hive_partitions_complete_total", "Announcements of complete Hive partitions, each revision once.", "table"),
+		Scanned:      counter("transform_scanned_bytes_total", "Bytes that the queries of transforms have scanned.", "table"),
+		Dollars:      counter("transform_dollars_total", "What the queries of transforms cost.", "table"),
+		Loaded:       counter("commits_loaded_total", "Commits loaded into the warehouse.", "table"),
+		LoadFailures: counter("load_failures_total", "Loads into the warehouse that failed and are tried again.", "table"),
 	}
+	m.Registry.MustRegister(m.Completed, m.Scanned, m.Dollars, m.Loaded, m.LoadFailures)
 	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Accounted, m.Lag, m.Waiting, m.Watermark, m.Buffered, m.Held, m.Workers, m.Cataloged)
 	return m
 }
