@@ -122,6 +122,12 @@ func (f *Faults) next(operation string) (Fault, bool) {
 // Store returns a store whose calls may fail.
 func (l *Life) Store(s port.Store) port.Store { return &faultyStore{l, s} }
 
+// Catalog returns a catalog whose calls may fail.
+func (l *Life) Catalog(c port.Catalog) port.Catalog { return &faultyCatalog{l, c} }
+
+// Query returns a query service whose statements may fail.
+func (l *Life) Query(q port.Query) port.Query { return &faultyQuery{l, q} }
+
 // Source returns a source whose calls may fail, and those of its readers.
 func (l *Life) Source(s port.Source) port.Source { return &faultySource{l, s} }
 
