@@ -74,10 +74,11 @@ var layers = map[string]layer{
 	"engine/adapter/kafka": {project: append([]string{"internal/bytepool"}, data...), outside: []string{
 		"github.com/IBM/sarama", metrics, "github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kmsg", "golang.org/x/sync/semaphore",
 	}},
-	"engine/adapter/s3":     {project: data, outside: []string{awsSDK}},
-	"engine/adapter/glue":   {project: data, outside: []string{awsSDK}},
-	"engine/adapter/athena": {project: data, outside: []string{awsSDK}},
-	"engine/enginetest":     {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
+	"engine/adapter/s3":       {project: data, outside: []string{awsSDK}},
+	"engine/adapter/glue":     {project: data, outside: []string{awsSDK}},
+	"engine/adapter/athena":   {project: data, outside: []string{awsSDK}},
+	"engine/adapter/redshift": {project: data, outside: []string{awsSDK}},
+	"engine/enginetest":       {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
 
 	"internal/apachekafka": {},
 	"internal/bytepool":    {},
