@@ -67,11 +67,20 @@ func (n *Node) loads(table string) bool {
 	return n.Warehouse != nil && n.Table(table) != nil && (len(n.LoadTables) == 0 || slices.Contains(n.LoadTables, table))
 }
 
+// warehouseTable returns a table as the warehouse has it. Where nothing else is said its rows are sorted by event time.
+func (n *Node) warehouseTable(t *schema.Table) port.WarehouseTable {
+	keys := n.LoadKeys[t.Name]
+	if len(keys.Sort) == 0 && t.EventTime >= 0 {
+		keys.Sort = []string{t.Columns[t.EventTime].Name}
+	}
+	return catalog.Warehouse(t, keys.Dist, keys.Sort)
+}
+
 // table loads what is new of a table, page by page.
 func (l *loader) table(ctx context.Context, t *schema.Table) error {
 	of := topicOf{t.Name, t.Topic}
 	registered := l.board.registered(of)
-	described := catalog.DescribeLoad(t, l.node.LoadKeys[t.Name].Dist, l.node.LoadKeys[t.Name].Sort)
+	described := l.node.warehouseTable(t)
 	for more := true; more; {
 		k, err := l.progressOf(ctx, of)
 		if err != nil {
@@ -132,7 +141,7 @@ func (l *loader) news(
 		if err != nil {
 			return nil, last, false, fmt.Errorf("slot %d of %s: %w", e.Slot, log, err)
 		}
-		commits = append(commits, catalog.Loads(log, e, columns)...)
+		commits = append(commits, catalog.LoadCommits(log, t.Name, e, columns)...)
 	}
 	return commits, last, more && last < through, nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"citystream/engine/commitlog"
@@ -15,45 +14,6 @@ import (
 	"citystream/engine/schema"
 )
 
-// textMax is the longest text that Redshift keeps in a column.
-const textMax = 65535
-
-// DescribeLoad returns a table as a warehouse has it. A key that is not given is left to the service, except that rows are sorted by event time.
-func DescribeLoad(t *schema.Table, distKey string, sortKeys []string) port.WarehouseTable {
-	w := port.WarehouseTable{
-		Name: strings.ToLower(t.Name), PartitionKeys: []string{"date", "hour"}, DistKey: strings.ToLower(distKey),
-	}
-	for _, k := range sortKeys {
-		w.SortKeys = append(w.SortKeys, strings.ToLower(k))
-	}
-	if len(w.SortKeys) == 0 && t.EventTime >= 0 {
-		w.SortKeys = []string{strings.ToLower(t.Columns[t.EventTime].Name)}
-	}
-	for _, c := range t.FileColumns() {
-		w.Columns = append(w.Columns, port.WarehouseColumn{Name: strings.ToLower(c.Name), Type: loadType(c.Type)})
-	}
-	return w
-}
-
-func loadType(t schema.Type) string {
-	switch t {
-	case schema.Binary:
-		return "varbyte(" + strconv.Itoa(textMax) + ")"
-	case schema.Bool:
-		return "boolean"
-	case schema.Int:
-		return "integer"
-	case schema.Long:
-		return "bigint"
-	case schema.Double:
-		return "double precision"
-	case schema.Timestamp:
-		return "timestamp"
-	default:
-		return "varchar(" + strconv.Itoa(textMax) + ")"
-	}
-}
-
 // ColumnNames returns the names of the columns of a table's files, in their order and in lower case.
 func ColumnNames(t *schema.Table) []string {
 	var names []string
@@ -61,32 +21,6 @@ func ColumnNames(t *schema.Table) []string {
 		names = append(names, strings.ToLower(c.Name))
 	}
 	return names
-}
-
-// LoadID names what one slot of a log has for one Hive partition: the unit that is loaded once.
-func LoadID(log commitlog.Log, slot commitlog.Slot, window record.Micros) string {
-	return fmt.Sprintf("%s/%d/%d/%s", log.Topic, log.Partition, slot, commitlog.HivePath(window))
-}
-
-// Loads returns what an entry has to be loaded into the log's own table, a commit for each Hive partition, in the order of the windows. columns are
-// those of its files.
-func Loads(log commitlog.Log, e *commitlog.Entry, columns []string) []port.LoadCommit {
-	var commits []port.LoadCommit
-	files := slices.Clone(e.Files)
-	slices.SortStableFunc(files, func(a, b commitlog.File) int { return int(min(max(a.Window-b.Window, -1), 1)) })
-	for _, f := range files {
-		if f.Table != log.Table {
-			continue
-		}
-		id := LoadID(log, e.Slot, f.Window)
-		if n := len(commits); n == 0 || commits[n-1].ID != id {
-			v := commitlog.HiveValues(f.Window)
-			commits = append(commits, port.LoadCommit{ID: id, Values: v[:], Columns: columns})
-		}
-		c := &commits[len(commits)-1]
-		c.Files = append(c.Files, port.LoadFile{Key: f.Key, SizeBytes: f.Bytes, Rows: f.Rows})
-	}
-	return commits
 }
 
 // LoadProgress is how far the loads of a table and topic have come: all commits up to these slots are in the log of loads. An older one, or
