@@ -75,7 +75,8 @@ func (n *Node) location(table string) string {
 	return "s3://" + n.Bucket + "/" + n.RawPrefix + "/" + table + "/"
 }
 
-// progressOf returns the progress with a topic's logs, from memory or from the store.
+// progressOf returns the progress with a topic's logs, from memory or from the store. If it is not what we wrote, another catalog is at
+// work, and what it may have changed of the table is looked at again.
 func (r *registrar) progressOf(ctx context.Context, of topicOf) (*kept, error) {
 	if k := r.progress[of]; k != nil {
 		return k, nil
@@ -92,6 +93,10 @@ func (r *registrar) progressOf(ctx context.Context, of topicOf) (*kept, error) {
 		}
 		k.etag = etag
 	}
+	if written, ok := r.written[of]; ok && written != string(body) {
+		delete(r.known, of.table)
+	}
+	r.written[of] = string(body)
 	r.progress[of] = k
 	return k, nil
 }
@@ -99,12 +104,12 @@ func (r *registrar) progressOf(ctx context.Context, of topicOf) (*kept, error) {
 // save writes a progress where nobody else has written one meanwhile. Whatever goes wrong, the next look reads it again.
 func (r *registrar) save(ctx context.Context, of topicOf, before *kept, p catalog.Progress) error {
 	delete(r.progress, of)
-	key := catalog.ProgressKey(of.table, of.topic)
+	key, body := catalog.ProgressKey(of.table, of.topic), p.Encode()
 	var err error
 	if before.etag == "" {
-		err = r.node.Store.PutIfAbsent(ctx, key, p.Encode())
+		err = r.node.Store.PutIfAbsent(ctx, key, body)
 	} else {
-		err = r.node.Store.PutIfMatch(ctx, key, p.Encode(), before.etag)
+		err = r.node.Store.PutIfMatch(ctx, key, body, before.etag)
 	}
 	switch {
 	case errors.Is(err, port.ErrConflict) || isNotFound(err):
@@ -112,6 +117,7 @@ func (r *registrar) save(ctx context.Context, of topicOf, before *kept, p catalo
 	case err != nil:
 		return fmt.Errorf("write progress: %w", err)
 	}
+	r.written[of] = string(body)
 	return nil
 }
 

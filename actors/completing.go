@@ -24,7 +24,7 @@ func (r *registrar) complete(ctx context.Context, of topicOf, table *schema.Tabl
 		place := catalog.Place{
 			Table: table.Name, Window: window, Folder: r.node.RawPrefix + "/" + table.Name + "/" + commitlog.HivePath(window) + "/",
 		}
-		if r.waits(lateOf{table.Name, window}) || !r.known[table.Name][place.Partition(r.node.Bucket).Location] {
+		if r.waits(lateOf{table.Name, window}) {
 			continue
 		}
 		a, err := r.announce(ctx, of, place, p, partitions)
@@ -41,9 +41,11 @@ func (r *registrar) complete(ctx context.Context, of topicOf, table *schema.Tabl
 		return 0, errors.Join(append(errs, err)...)
 	}
 	for _, a := range all {
+		r.known[table.Name][a.Location] = true // by another catalog, if not by us
 		delete(p.Windows, a.Window)
 		delete(r.late, lateOf{table.Name, a.Window})
 	}
+	r.board.noteShown(table.Name, len(r.known[table.Name]))
 	return len(all), errors.Join(errs...)
 }
 

@@ -42,6 +42,7 @@ type ledger struct {
 	rows    map[string]int64 // by Hive partition
 	present *follower
 	crashed bool
+	failed  bool // a catalog has not settled
 }
 
 // ledgerStart is the beginning of the first window.
@@ -142,20 +143,47 @@ func (f *follower) told() {
 	}
 }
 
-// settled waits until the catalog has done everything, or is dead.
+// settled waits until the catalog has done everything, or is dead. What it still wanted to do when all was done does no harm.
 func (f *follower) settled() {
 	f.l.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(15 * time.Second)
 	var err error
-	for !f.life.Dead() {
-		if err = f.l.prove(); err == nil {
+	for look := 1; !f.life.Dead() && !f.l.failed; look++ {
+		if err = f.l.prove(); err == nil && f.idle() {
 			return
 		}
+		if look%100 == 0 {
+			f.told() // as the poll does
+		}
 		if time.Now().After(deadline) {
-			f.l.Fatalf("the catalog does not settle: %v; it says %v", err, f.status())
+			f.l.failed = true
+			f.l.Errorf("the catalog does not settle: %v; it says %v", err, f.status())
+			return
 		}
 		<-time.After(time.Millisecond)
 	}
+}
+
+// idle reports whether the catalog has looked at all logs since it was asked and has nothing left to do, and everything is still as it must be.
+func (f *follower) idle() bool {
+	if _, err := f.l.system.Root.RequestFuture(f.pid, registerAll{}, 100*time.Millisecond).Result(); err != nil {
+		return false
+	}
+	s := f.status()
+	if s == nil || s.Error != "" {
+		return false
+	}
+	for _, x := range s.Transforms {
+		if x.Due > 0 || x.Failing > 0 {
+			return false
+		}
+	}
+	for _, x := range s.Loads {
+		if x.Pending > 0 {
+			return false
+		}
+	}
+	return f.l.prove() == nil
 }
 
 func (f *follower) status() *messages.CatalogStatus {

@@ -22,6 +22,7 @@ type registrar struct {
 	board      *board
 	ready      bool // the database is there
 	progress   map[topicOf]*kept
+	written    map[topicOf]string         // the progress as we wrote it last
 	known      map[string]map[string]bool // by table: the folders of its registered Hive partitions; nil: to be looked at
 	unknown    map[string][]record.Micros // by table: windows that are registered and were never announced
 	partitions map[string]int             // by topic: how many it has; missing until it was looked at, and nothing of it is complete
@@ -43,7 +44,7 @@ type lateOf struct {
 
 func newRegistrar(node *Node, board *board) *registrar {
 	return &registrar{
-		node: node, board: board, progress: map[topicOf]*kept{}, known: map[string]map[string]bool{}, unknown: map[string][]record.Micros{},
+		node: node, board: board, progress: map[topicOf]*kept{}, written: map[topicOf]string{}, known: map[string]map[string]bool{}, unknown: map[string][]record.Micros{},
 		partitions: map[string]int{}, late: map[lateOf]time.Time{},
 	}
 }
@@ -53,6 +54,7 @@ func (r *registrar) round(ctx context.Context, logs map[commitlog.Log]bool, all 
 	o := outcome{logs: map[commitlog.Log]bool{}}
 	var found []commitlog.Log
 	if all {
+		clear(r.progress)
 		var err error
 		if found, err = r.find(ctx); err != nil {
 			o.err, o.all = err, true
@@ -127,11 +129,11 @@ func (r *registrar) topic(ctx context.Context, of topicOf, logs map[commitlog.Lo
 	if err := r.prepare(ctx); err != nil {
 		return logs, err
 	}
-	if err := r.prepareTable(ctx, table); err != nil {
+	before, err := r.progressOf(ctx, of) // first: what is not in it any more is announced, and will be found so
+	if err != nil {
 		return logs, err
 	}
-	before, err := r.progressOf(ctx, of)
-	if err != nil {
+	if err := r.prepareTable(ctx, table); err != nil {
 		return logs, err
 	}
 	p := before.progress.Clone()

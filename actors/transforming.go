@@ -164,6 +164,17 @@ const transformRetryMax = 30 * time.Minute
 // once, says that they count; then the catalog leads readers to them. Broken off anywhere, it can be done again.
 func (t *transformer) run(ctx context.Context, run catalog.Run) (*catalog.Result, error) {
 	x := run.Transform
+	newest, err := t.newest(ctx, x.Name, run.Window)
+	if err != nil {
+		return nil, err
+	}
+	if !newest.Before(run.Edition) { // another catalog has paid for it
+		made, err := t.result(ctx, x.Name, run.Window, newest)
+		if err != nil {
+			return nil, err
+		}
+		return t.show(ctx, x.Name, made)
+	}
 	folder := run.Folder(t.node.TransformedPrefix, NewIncarnation())
 	location := "s3://" + t.node.Bucket + "/" + folder
 	query := x.Query(t.node.Database, run.Window, run.Window.Add(t.node.windowOf(x.Table)))

@@ -22,6 +22,7 @@ type Fault struct {
 	On    string // operation, and what it is done to: "PutIfAbsent log", "Fetch"
 	Call  int    // which of the calls of that operation, from 1 on
 	After bool   // the call takes effect, and only its answer is lost
+	Pass  bool   // the call goes on as if nothing were; only Then happens, before it, or behind it with After
 	Then  func() // what else happens at that moment: a crash, say; nil is nothing
 }
 
@@ -90,7 +91,7 @@ func (l *Life) do(operation string, call func() error) error {
 		fault.Then()
 	}
 	var err error
-	if !fails || fault.After {
+	if !fails || fault.After || fault.Pass {
 		err = call()
 	}
 	if fails && fault.Then != nil && fault.After {
@@ -99,7 +100,7 @@ func (l *Life) do(operation string, call func() error) error {
 	switch {
 	case l.Dead():
 		return errDead
-	case err != nil || !fails: // it had an outcome of its own
+	case err != nil || !fails || fault.Pass: // it had an outcome of its own
 		return err
 	default:
 		return fmt.Errorf("%w: %s", ErrInjected, operation)
