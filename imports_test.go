@@ -54,7 +54,7 @@ var layers = map[string]layer{
 	"fleet":               {pure: true, project: []string{"engine/record"}},
 	"cluster/assign":      {pure: true, project: []string{"engine/commitlog", "engine/record"}},
 	"internal/strictyaml": {pure: true, outside: []string{"github.com/goccy/go-yaml"}},
-	"config":              {pure: true, project: []string{"engine/schema", "internal/strictyaml"}},
+	"config":              {pure: true, project: []string{"engine/schema", "engine/transform", "internal/strictyaml"}},
 
 	"engine/parquetfile": {
 		project: []string{"engine/columns", "engine/record", "engine/schema", "internal/bytepool"},
