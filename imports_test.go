@@ -80,6 +80,7 @@ var layers = map[string]layer{
 
 	"internal/apachekafka": {},
 	"internal/bytepool":    {},
+	"internal/pythonenv":   {},
 
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},

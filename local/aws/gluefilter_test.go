@@ -80,7 +80,7 @@ func partitionsByExpression(t *testing.T, c *gluesdk.Client) {
 }
 
 func typedExpressions(t *testing.T, c *gluesdk.Client) {
-	withPartitions(t, c, []types.Column{key("n", "int"), key("b", "bigint"), key("d", "date"), key("ts", "timestamp"), key("x", "decimal"), key("v", "varchar(9)")},
+	withPartitions(t, c, []types.Column{key("n", "int"), key("b", "bigint"), key("d", "date"), key("ts", "timestamp"), key("x", "decimal"), key("v", "string")},
 		"5/100/2026-11-01/2026-11-01 06:00:00/1.5/a", "10/99/2026-11-02/2026-11-01 06:00:00.5/10.25/b", "-3/9223372036854775807/2025-01-31/1969-12-31 23:59:59/-2/c")
 	for expression, want := range map[string]string{
 		"n > 5":                        "b",
@@ -173,7 +173,7 @@ func noPartitionIndexes(t *testing.T, c *gluesdk.Client) {
 
 func TestNullIsNeitherEqualNorDifferent(t *testing.T) {
 	t.Parallel()
-	keys := []glueColumn{{Name: "p", Type: "int"}, {Name: "q", Type: "string"}}
+	keys := []glueColumn{{Name: "p", Type: "int"}, {Name: "q", Type: "varchar(9)"}}
 	for expression, want := range map[string]bool{
 		"p IS NULL": true, "p IS NOT NULL": false, "NOT p IS NULL": false,
 		"p = 1": false, "p <> 1": false, "NOT p = 1": false, "p IN (1)": false, "p NOT IN (1)": false,

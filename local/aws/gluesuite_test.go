@@ -15,12 +15,14 @@ type glueTest struct {
 
 var glueTests = []glueTest{
 	{"what is there already is told by type", toldAlready, ""},
-	{"what is wrong is told by type", toldWrong, ""},
+	{"what is missing is told by type", toldMissing, ""},
+	{"what is wrong is told by type", toldWrong, "moto checks neither names nor values, tells names apart by case, and knows jobs"},
 	{"a stale version is refused", staleVersion, "moto takes any VersionId"},
 	{"a batch of partitions succeeds in part", batchInPart, "moto knows no limit of 100"},
 	{"partitions come in pages", partitionPages, "moto ignores MaxResults and ExcludeColumnSchema"},
 	{"tables and databases come in pages and by expression", tablePages, "moto ignores MaxResults of GetTables"},
 	{"partitions are updated, moved and deleted", partitionsChange, ""},
+	{"a partition that moves to where another is fails alone", partitionMovesToAnother, "moto fails the whole batch"},
 	{"a database is changed, and goes with its tables", databaseLife, ""},
 	{"tables go in a batch, in part", tablesInBatch, ""},
 	{"versions of a table are kept, listed and deleted", tableVersions, ""},
