@@ -112,7 +112,7 @@ func (w *crawler) folders(ctx context.Context, location string, exclusions []str
 	byRoot := map[string]*tableFolder{}
 	for _, o := range objects {
 		below := strings.TrimPrefix(o.Key, prefix)
-		if o.SizeBytes == 0 || hidden(below) || excluded(below) {
+		if o.SizeBytes == 0 || hiddenBelow(below) || excluded(below) {
 			continue
 		}
 		root, keys, values, err := hiveFolder(o.Key)
@@ -136,7 +136,7 @@ func (w *crawler) folders(ctx context.Context, location string, exclusions []str
 	return found, nil
 }
 
-func hidden(key string) bool {
+func hiddenBelow(key string) bool {
 	for segment := range strings.SplitSeq(key, "/") {
 		if strings.HasPrefix(segment, "_") || strings.HasPrefix(segment, ".") {
 			return true

@@ -22,8 +22,6 @@ func (w *crawler) tableAt(f *tableFolder) (*glueTable, error) {
 	return nil, nil
 }
 
-func text(s string) *string { return &s }
-
 // newTable makes a table of a folder, with the columns of its last file.
 func (w *crawler) newTable(ctx context.Context, f *tableFolder) (*glueTable, error) {
 	columns, err := w.columnsOf(ctx, f)
@@ -31,14 +29,14 @@ func (w *crawler) newTable(ctx context.Context, f *tableFolder) (*glueTable, err
 		return nil, err
 	}
 	in := createTableRequest{DatabaseName: w.settings.DatabaseName, TableInput: tableInput{
-		Name: w.nameFor(f), TableType: text("EXTERNAL_TABLE"),
+		Name: w.nameFor(f), TableType: new("EXTERNAL_TABLE"),
 		Parameters: map[string]string{"classification": "parquet", "EXTERNAL": "TRUE", "UPDATED_BY_CRAWLER": w.settings.Name},
 		StorageDescriptor: &storageDescriptor{
 			Columns: columns, Location: f.location(),
 			InputFormat:  "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
 			OutputFormat: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
 			SerdeInfo: &serDeInfo{
-				SerializationLibrary: text("org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"),
+				SerializationLibrary: new("org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"),
 				Parameters:           map[string]string{"serialization.format": "1"},
 			},
 		},

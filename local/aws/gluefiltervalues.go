@@ -33,9 +33,9 @@ func keyTypeOf(name string) (keyType, error) {
 	case "string", "char", "varchar":
 		return keyType{name: base}, nil
 	case "tinyint", "smallint", "int", "integer", "bigint", "long":
-		return keyType{base, integer}, nil
+		return keyType{base, wholeNumber}, nil
 	case "decimal":
-		return keyType{base, decimal}, nil
+		return keyType{base, exactNumber}, nil
 	case "date":
 		return keyType{base, moment(time.DateOnly)}, nil
 	case "timestamp":
@@ -44,7 +44,7 @@ func keyTypeOf(name string) (keyType, error) {
 	return keyType{}, fault(invalidInput, "Unknown type : '%s'", name)
 }
 
-func integer(text string) (*big.Rat, bool) {
+func wholeNumber(text string) (*big.Rat, bool) {
 	i, ok := new(big.Int).SetString(text, 10)
 	if !ok {
 		return nil, false
@@ -55,7 +55,7 @@ func integer(text string) (*big.Rat, bool) {
 // decimalMax is the length of a decimal number, far above its 38 digits. Without it a short text such as 1e999999999 is a large number.
 const decimalMax = 100
 
-func decimal(text string) (*big.Rat, bool) {
+func exactNumber(text string) (*big.Rat, bool) {
 	if len(text) > decimalMax || strings.Trim(text, "+-.0123456789") != "" {
 		return nil, false
 	}
