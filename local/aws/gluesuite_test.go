@@ -21,6 +21,7 @@ var glueTests = []glueTest{
 	{"a batch of partitions succeeds in part", batchInPart, "moto knows no limit of 100"},
 	{"partitions come in pages", partitionPages, "moto ignores MaxResults and ExcludeColumnSchema"},
 	{"tables and databases come in pages and by expression", tablePages, "moto ignores MaxResults of GetTables"},
+	{"tables are found by expressions", tablesByExpression, ""},
 	{"partitions are updated, moved and deleted", partitionsChange, ""},
 	{"a partition that moves to where another is fails alone", partitionMovesToAnother, "moto fails the whole batch"},
 	{"a database is changed, and goes with its tables", databaseLife, ""},

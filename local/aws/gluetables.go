@@ -8,6 +8,19 @@ import (
 	"strings"
 )
 
+// A wildcard is an asterisk that repeats neither a dot, a set nor a group.
+var wildcard = regexp.MustCompile(`(^|[^.)\]])\*+`)
+
+// namePattern reads the Expression of GetTables. AWS calls it a regular expression, and clients write it as such (.*_data) and, as
+// awswrangler does, with the wildcard of Hive (*_data). Both mean what they say here.
+func namePattern(expression string) (*regexp.Regexp, error) {
+	pattern, err := regexp.Compile("^(?i:" + wildcard.ReplaceAllString(expression, "$1.*") + ")$")
+	if err != nil {
+		return nil, fault(invalidInput, "The Expression is no regular expression: %v", err)
+	}
+	return pattern, nil
+}
+
 // deleteTablesMax is Glue's limit on one batch of tables.
 const deleteTablesMax = 100
 
@@ -90,9 +103,9 @@ func (g *glue) getTables(in *struct {
 		return tablesAnswer{}, err
 	}
 	if in.Expression != "" {
-		pattern, err := regexp.Compile("^(?i:" + in.Expression + ")$")
+		pattern, err := namePattern(in.Expression)
 		if err != nil {
-			return tablesAnswer{}, fault(invalidInput, "The Expression is no regular expression: %v", err)
+			return tablesAnswer{}, err
 		}
 		all = slices.DeleteFunc(all, func(t *glueTable) bool { return !pattern.MatchString(t.Name) })
 	}

@@ -42,6 +42,40 @@ func tableNames(t *testing.T, c *gluesdk.Client) []string {
 	return names
 }
 
+func tablesByExpression(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "vehicle_data", "gps_data", "other")
+	for expression, want := range map[string][]string{
+		".*_data": {"gps_data", "vehicle_data"}, "*_data": {"gps_data", "vehicle_data"}, "gps*": {"gps_data"}, "*the*": {"other"},
+		"other": {"other"}, "gps_data|other": {"gps_data", "other"}, "v*_data": {"vehicle_data"}, "nothing": nil,
+	} {
+		var names []string
+		for _, table := range must[*gluesdk.GetTablesOutput](t)(c.GetTables(t.Context(), &gluesdk.GetTablesInput{
+			DatabaseName: sdk.String(db), Expression: &expression,
+		})).TableList {
+			names = append(names, *table.Name)
+		}
+		slices.Sort(names)
+		if !slices.Equal(names, want) {
+			t.Errorf("%s: got %v, want %v", expression, names, want)
+		}
+	}
+}
+
+func TestAnExpressionIsOfTheWholeName(t *testing.T) {
+	t.Parallel()
+	for expression, want := range map[string]string{
+		"gps": "", "GPS_.*": "gps_data", "[a-z]*_data": "gps_data", "(g|p|s)*_data": "gps_data", "*": "gps_data", "**": "gps_data",
+	} {
+		pattern, err := namePattern(expression)
+		if err != nil || pattern.FindString("gps_data") != want {
+			t.Errorf("%s: %v, %v", expression, pattern, err)
+		}
+	}
+	if _, err := namePattern("("); err == nil {
+		t.Error("half an expression was taken")
+	}
+}
+
 func tablesInBatch(t *testing.T, c *gluesdk.Client) {
 	withTables(t, c, "a", "b", "c")
 	out := must[*gluesdk.BatchDeleteTableOutput](t)(c.BatchDeleteTable(t.Context(), &gluesdk.BatchDeleteTableInput{
