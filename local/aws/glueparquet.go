@@ -26,7 +26,7 @@ func parquetColumns(path string) (columns []glueColumn, err error) {
 		return nil, fmt.Errorf("read as Parquet: %w", err)
 	}
 	for _, field := range file.Schema().Fields() {
-		typ, err := hiveType(field)
+		typ, err := nodeType(field)
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", field.Name(), err)
 		}
@@ -35,11 +35,11 @@ func parquetColumns(path string) (columns []glueColumn, err error) {
 	return columns, nil
 }
 
-// hiveType returns the Hive type of a field.
-func hiveType(n parquet.Node) (string, error) {
+// nodeType returns the Hive type of a field.
+func nodeType(n parquet.Node) (string, error) {
 	switch {
 	case n.Repeated():
-		element, err := hiveType(parquet.Required(n))
+		element, err := nodeType(parquet.Required(n))
 		return "array<" + element + ">", err
 	case n.Leaf():
 		return leafType(n.Type())
@@ -51,22 +51,22 @@ func hiveType(n parquet.Node) (string, error) {
 	switch logical.(type) {
 	case *format.ListType: // a repeated group with the element in it
 		if list := n.Fields()[0]; !list.Leaf() && len(list.Fields()) == 1 {
-			element, err := hiveType(list.Fields()[0])
+			element, err := nodeType(list.Fields()[0])
 			return "array<" + element + ">", err
 		}
 	case *format.MapType: // a repeated group of key and value
 		if entry := n.Fields()[0]; !entry.Leaf() && len(entry.Fields()) == 2 {
-			key, err := hiveType(entry.Fields()[0])
+			key, err := nodeType(entry.Fields()[0])
 			if err != nil {
 				return "", err
 			}
-			value, err := hiveType(entry.Fields()[1])
+			value, err := nodeType(entry.Fields()[1])
 			return "map<" + key + "," + value + ">", err
 		}
 	}
 	var fields []string
 	for _, field := range n.Fields() {
-		typ, err := hiveType(field)
+		typ, err := nodeType(field)
 		if err != nil {
 			return "", err
 		}
