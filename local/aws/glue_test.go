@@ -263,7 +263,7 @@ func partitionMovesToAnother(t *testing.T, c *gluesdk.Client) {
 	if len(out.Errors) != 1 || *out.Errors[0].ErrorDetail.ErrorCode != "AlreadyExistsException" {
 		t.Errorf("errors are %v", out.Errors)
 	}
-	if got := found(t, c, gluesdk.GetPartitionsInput{}); !slices.Equal(got, []string{"00000", "00001"}) {
+	if got := foundPartitions(t, c, gluesdk.GetPartitionsInput{}); !slices.Equal(got, []string{"00000", "00001"}) {
 		t.Errorf("partitions are %v", got)
 	}
 }

@@ -51,7 +51,7 @@ func inState(t *testing.T, c *gluesdk.Client, name string, want types.CrawlerSta
 	}
 }
 
-func start(t *testing.T, c *gluesdk.Client, name string) {
+func startCrawler(t *testing.T, c *gluesdk.Client, name string) {
 	t.Helper()
 	must[*gluesdk.StartCrawlerOutput](t)(c.StartCrawler(t.Context(), &gluesdk.StartCrawlerInput{Name: &name}))
 }
@@ -59,7 +59,7 @@ func start(t *testing.T, c *gluesdk.Client, name string) {
 // crawl runs a crawler to its end.
 func crawlNow(t *testing.T, c *gluesdk.Client, name string) *types.LastCrawlInfo {
 	t.Helper()
-	start(t, c, name)
+	startCrawler(t, c, name)
 	return inState(t, c, name, types.CrawlerStateReady).LastCrawl
 }
 
@@ -270,7 +270,7 @@ func TestARunningCrawlerIsLeftAloneUntilItIsStopped(t *testing.T) {
 	names := []string{"a", "b", "waits"}
 	for _, name := range names {
 		must[*gluesdk.CreateCrawlerOutput](t)(e.glue.CreateCrawler(t.Context(), crawlerOf(name, "s3://lake/raw/")))
-		start(t, e.glue, name)
+		startCrawler(t, e.glue, name)
 	}
 	name := sdk.String("a")
 	if got := getCrawler(t, e.glue, "a"); got.State != types.CrawlerStateRunning {

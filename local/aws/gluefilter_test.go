@@ -15,8 +15,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// found returns the values of the partitions that an expression finds, joined by slashes.
-func found(t *testing.T, c *gluesdk.Client, in gluesdk.GetPartitionsInput) []string {
+// foundPartitions returns the values of the partitions that an expression finds, joined by slashes.
+func foundPartitions(t *testing.T, c *gluesdk.Client, in gluesdk.GetPartitionsInput) []string {
 	t.Helper()
 	in.DatabaseName, in.TableName = sdk.String(db), sdk.String("a")
 	all := []string{}
@@ -49,10 +49,10 @@ func withPartitions(t *testing.T, c *gluesdk.Client, keys []types.Column, values
 	}
 }
 
-func key(name, typ string) types.Column { return types.Column{Name: &name, Type: &typ} }
+func keyOf(name, typ string) types.Column { return types.Column{Name: &name, Type: &typ} }
 
 func partitionsByExpression(t *testing.T, c *gluesdk.Client) {
-	withPartitions(t, c, []types.Column{key("date", "string"), key("hour", "string")},
+	withPartitions(t, c, []types.Column{keyOf("date", "string"), keyOf("hour", "string")},
 		"2026-11-01/05", "2026-11-01/06", "2026-11-02/05", "2026-11-02/5", "2026-12-01/23")
 	for expression, want := range map[string]string{
 		"date = '2026-11-01'":                                            "2026-11-01/05 2026-11-01/06",
@@ -73,14 +73,14 @@ func partitionsByExpression(t *testing.T, c *gluesdk.Client) {
 		"date IS NOT NULL AND hour = '5'":                                "2026-11-02/5",
 		"((date = '2026-11-02') AND ((hour = '5') OR (hour = 'it''s')))": "2026-11-02/5",
 	} {
-		if got := strings.Join(found(t, c, gluesdk.GetPartitionsInput{Expression: &expression}), " "); got != want {
+		if got := strings.Join(foundPartitions(t, c, gluesdk.GetPartitionsInput{Expression: &expression}), " "); got != want {
 			t.Errorf("%s: got %s, want %s", expression, got, want)
 		}
 	}
 }
 
 func typedExpressions(t *testing.T, c *gluesdk.Client) {
-	withPartitions(t, c, []types.Column{key("n", "int"), key("b", "bigint"), key("d", "date"), key("ts", "timestamp"), key("x", "decimal"), key("v", "string")},
+	withPartitions(t, c, []types.Column{keyOf("n", "int"), keyOf("b", "bigint"), keyOf("d", "date"), keyOf("ts", "timestamp"), keyOf("x", "decimal"), keyOf("v", "string")},
 		"5/100/2026-11-01/2026-11-01 06:00:00/1.5/a", "10/99/2026-11-02/2026-11-01 06:00:00.5/10.25/b", "-3/9223372036854775807/2025-01-31/1969-12-31 23:59:59/-2/c")
 	for expression, want := range map[string]string{
 		"n > 5":                        "b",
@@ -102,7 +102,7 @@ func typedExpressions(t *testing.T, c *gluesdk.Client) {
 		"d BETWEEN '2025-01-31' AND '2026-11-01' AND n = 5": "a",
 	} {
 		var letters []string
-		for _, p := range found(t, c, gluesdk.GetPartitionsInput{Expression: &expression}) {
+		for _, p := range foundPartitions(t, c, gluesdk.GetPartitionsInput{Expression: &expression}) {
 			letters = append(letters, p[strings.LastIndex(p, "/")+1:])
 		}
 		slices.Sort(letters)
@@ -126,9 +126,9 @@ func threeHundred() []string {
 
 func expressionPages(t *testing.T, c *gluesdk.Client) {
 	all := threeHundred()
-	withPartitions(t, c, []types.Column{key("p", "int")}, all...)
+	withPartitions(t, c, []types.Column{keyOf("p", "int")}, all...)
 	in := gluesdk.GetPartitionsInput{Expression: sdk.String("p >= 10 AND p < 60"), MaxResults: sdk.Int32(25)}
-	if got := found(t, c, in); !slices.Equal(got, all[10:60]) {
+	if got := foundPartitions(t, c, in); !slices.Equal(got, all[10:60]) {
 		t.Errorf("got %v", got)
 	}
 	in.DatabaseName, in.TableName = sdk.String(db), sdk.String("a")
@@ -142,10 +142,10 @@ func expressionPages(t *testing.T, c *gluesdk.Client) {
 
 func partitionSegments(t *testing.T, c *gluesdk.Client) {
 	all := threeHundred()
-	withPartitions(t, c, []types.Column{key("p", "string")}, all...)
+	withPartitions(t, c, []types.Column{keyOf("p", "string")}, all...)
 	var together []string
 	for i := range int32(5) {
-		part := found(t, c, gluesdk.GetPartitionsInput{Segment: &types.Segment{SegmentNumber: i, TotalSegments: sdk.Int32(5)}, MaxResults: sdk.Int32(7)})
+		part := foundPartitions(t, c, gluesdk.GetPartitionsInput{Segment: &types.Segment{SegmentNumber: i, TotalSegments: sdk.Int32(5)}, MaxResults: sdk.Int32(7)})
 		if len(part) < 20 || len(part) > 120 {
 			t.Errorf("segment %d has %d of %d", i, len(part), len(all))
 		}
@@ -195,7 +195,7 @@ func TestNullIsNeitherEqualNorDifferent(t *testing.T) {
 func TestAValueThatIsNotOfItsTypeIsTold(t *testing.T) {
 	t.Parallel()
 	e := open(t, Options{})
-	withPartitions(t, e.glue, []types.Column{key("p", "int")}, "1", "two")
+	withPartitions(t, e.glue, []types.Column{keyOf("p", "int")}, "1", "two")
 	_, err := e.glue.GetPartitions(t.Context(), &gluesdk.GetPartitionsInput{
 		DatabaseName: sdk.String(db), TableName: sdk.String("a"), Expression: sdk.String("p = 1"),
 	})

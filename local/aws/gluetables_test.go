@@ -89,8 +89,8 @@ func tablesInBatch(t *testing.T, c *gluesdk.Client) {
 	}
 }
 
-// described updates a table with a description, and tells of a version.
-func described(t *testing.T, c *gluesdk.Client, description string, skip bool) {
+// describeTable updates a table with a description, and tells of a version.
+func describeTable(t *testing.T, c *gluesdk.Client, description string, skip bool) {
 	t.Helper()
 	in := tableInputOf("a", "p")
 	in.Description = &description
@@ -99,7 +99,7 @@ func described(t *testing.T, c *gluesdk.Client, description string, skip bool) {
 	}))
 }
 
-func versions(t *testing.T, c *gluesdk.Client) []string {
+func versionsOfA(t *testing.T, c *gluesdk.Client) []string {
 	t.Helper()
 	var all []string
 	pages := gluesdk.NewGetTableVersionsPaginator(c, &gluesdk.GetTableVersionsInput{
@@ -116,9 +116,9 @@ func versions(t *testing.T, c *gluesdk.Client) []string {
 func tableVersions(t *testing.T, c *gluesdk.Client) {
 	withTables(t, c, "a")
 	for _, d := range []string{"first", "second", "third"} {
-		described(t, c, d, false)
+		describeTable(t, c, d, false)
 	}
-	got := versions(t, c)
+	got := versionsOfA(t, c)
 	slices.Sort(got) // moto lists the oldest first
 	if want := []string{"", "first", "second", "third"}; !slices.Equal(got, want) {
 		t.Errorf("versions are %q, want %q", got, want)
@@ -140,16 +140,16 @@ func tableVersions(t *testing.T, c *gluesdk.Client) {
 	}))
 	_, err = version(*all.TableVersions[i].VersionId)
 	wantCode(t, "a deleted version", err, "EntityNotFoundException")
-	if left := versions(t, c); len(left) != 3 || slices.Contains(left, "second") {
+	if left := versionsOfA(t, c); len(left) != 3 || slices.Contains(left, "second") {
 		t.Errorf("left are %q", left)
 	}
 }
 
 func skippedVersion(t *testing.T, c *gluesdk.Client) {
 	withTables(t, c, "a")
-	described(t, c, "first", true)
-	described(t, c, "second", false)
-	if got, want := versions(t, c), []string{"second", "first"}; !slices.Equal(got, want) {
+	describeTable(t, c, "first", true)
+	describeTable(t, c, "second", false)
+	if got, want := versionsOfA(t, c), []string{"second", "first"}; !slices.Equal(got, want) {
 		t.Errorf("versions are %q, want the newest first and without what was skipped: %q", got, want)
 	}
 }
@@ -291,9 +291,9 @@ func TestVersionsAreBoundedAndTheCurrentOneStays(t *testing.T) {
 	e := open(t, Options{})
 	withTables(t, e.glue, "a")
 	for range versionsMax + 5 {
-		described(t, e.glue, "x", false)
+		describeTable(t, e.glue, "x", false)
 	}
-	got := versions(t, e.glue)
+	got := versionsOfA(t, e.glue)
 	if len(got) != versionsMax+1 {
 		t.Errorf("%d versions", len(got))
 	}
@@ -308,7 +308,7 @@ func TestVersionsAreBoundedAndTheCurrentOneStays(t *testing.T) {
 	if want := []string{"InvalidInputException", "EntityNotFoundException"}; !slices.Equal(codes, want) {
 		t.Errorf("errors are %v, want %v", codes, want)
 	}
-	if left := versions(t, e.glue); len(left) != versionsMax {
+	if left := versionsOfA(t, e.glue); len(left) != versionsMax {
 		t.Errorf("%d versions are left", len(left))
 	}
 }

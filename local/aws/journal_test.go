@@ -66,7 +66,7 @@ func everything(t *testing.T, c *gluesdk.Client) {
 	t.Helper()
 	withTables(t, c, "a", "gone")
 	for _, d := range []string{"first", "second", "third"} {
-		described(t, c, d, d == "second")
+		describeTable(t, c, d, d == "second")
 	}
 	name, table := sdk.String(db), sdk.String("a")
 	must[*gluesdk.BatchCreatePartitionOutput](t)(c.BatchCreatePartition(t.Context(), &gluesdk.BatchCreatePartitionInput{
