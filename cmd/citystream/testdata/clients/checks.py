@@ -105,4 +105,4 @@ def until(call, what, seconds=60):
         if got:
             return got
         assert time.monotonic() < deadline, f"{what} took more than {seconds} s"
-        time.sleep(0.02)
+        time.sleep(0.05)

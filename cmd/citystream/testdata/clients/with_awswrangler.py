@@ -121,8 +121,10 @@ def unload_query():
     """Athena: a query by UNLOAD, and UNLOAD itself"""
     df = query("SELECT id, hour FROM gps_data", unload_approach=True, s3_output=RESULTS + "unload-query/")
     equal(len(df), ROWS)
-    files = wr.athena.unload(sql="SELECT id FROM gps_data", path=MADE + "unloaded/", database=DATABASE, s3_output=RESULTS)
-    equal(len(wr.s3.read_parquet(MADE + "unloaded/")), ROWS, files)
+    boto3.client("athena").create_work_group(Name="wrangler", Configuration={"ResultConfiguration": {"OutputLocation": RESULTS}})
+    done = wr.athena.unload(sql="SELECT id FROM gps_data", path=MADE + "unloaded/", database=DATABASE, workgroup="wrangler")
+    boto3.client("athena").delete_work_group(WorkGroup="wrangler", RecursiveDeleteOption=True)
+    equal(len(wr.s3.read_parquet(MADE + "unloaded/")), ROWS, done)
 
 
 @check

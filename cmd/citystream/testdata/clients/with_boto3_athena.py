@@ -74,10 +74,17 @@ def statements_and_errors():
     assert "COLUMN_NOT_FOUND" in failed["StateChangeReason"] and "line 1:8" in failed["StateChangeReason"], failed
     equal(failed["AthenaError"]["ErrorCategory"], 2)
     assert "TABLE_NOT_FOUND" in run("SELECT * FROM nowhere", want="FAILED")["Status"]["StateChangeReason"]
-    refused("InvalidRequestException", athena.start_query_execution, QueryString="")
+    refused("InvalidRequestException", athena.start_query_execution, QueryString=" ")
     refused("InvalidRequestException", athena.get_query_execution, QueryExecutionId="00000000-0000-0000-0000-000000000000")
-    for sql in ["SELECT * FROM read_csv('/etc/passwd')", "COPY gps_data TO '/tmp/x'", "INSTALL httpfs", "SELECT getenv('HOME')"]:
+
+
+@check
+def sandbox():
+    """statements that reach for files, settings, extensions or the environment are refused, or fail"""
+    for sql in ["SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM '/etc/passwd'", "SELECT * FROM glob('/*')", "SELECT getenv('HOME')"]:
         run(sql, want="FAILED")
+    for sql in ["COPY gps_data TO '/tmp/x'", "INSTALL httpfs", "ATTACH '/tmp/x.db'", "SET memory_limit = '1TB'", "PRAGMA database_list"]:
+        refused("InvalidRequestException", athena.start_query_execution, QueryString=sql, ResultConfiguration={"OutputLocation": RESULTS})
 
 
 @check
