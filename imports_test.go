@@ -82,6 +82,7 @@ var layers = map[string]layer{
 
 	"internal/apachekafka": {},
 	"internal/bytepool":    {},
+	"internal/pythonenv":   {},
 
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
@@ -96,7 +97,7 @@ var layers = map[string]layer{
 	"messages": {outside: []string{proto}},
 
 	// Embedded services. Each client or server library has one home.
-	"local/aws": {project: data, outside: []string{"github.com/duckdb/duckdb-go", flock, "github.com/google/uuid"}},
+	"local/aws": {project: data, outside: []string{"github.com/duckdb/duckdb-go", flock, "github.com/google/uuid", "github.com/parquet-go/parquet-go"}},
 	"local/broker": {outside: []string{
 		"github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kgo",
 		"github.com/twmb/franz-go/pkg/kmsg", flock,

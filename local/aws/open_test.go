@@ -30,6 +30,7 @@ type endpoint struct {
 	*Server
 	options Options
 	lake    string
+	ended   bool
 	glue    *gluesdk.Client
 	athena  *athenasdk.Client
 }
@@ -52,14 +53,22 @@ func open(t *testing.T, o Options) *endpoint {
 		t.Fatal(err)
 	}
 	e.Server, e.options = s, o
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { e.end(t) })
 	config := clientConfig(s.Addr())
 	e.glue, e.athena = gluesdk.NewFromConfig(config), athenasdk.NewFromConfig(config)
 	return e
+}
+
+// end closes the endpoint, the first time it is called.
+func (e *endpoint) end(t *testing.T) {
+	t.Helper()
+	if e.ended {
+		return
+	}
+	e.ended = true
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func clientConfig(addr string) sdk.Config {

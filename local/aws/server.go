@@ -84,6 +84,7 @@ type Server struct {
 	log      *slog.Logger
 	lock     *flock.Flock
 	catalog  *catalog
+	glue     *glue
 	athena   *athena
 	verifier *verifier
 	handlers map[string]handler // by X-Amz-Target
@@ -146,7 +147,8 @@ func (s *Server) open(o Options) error {
 	}
 	s.athena = newAthena(o, newEngine(o, s.catalog, spill))
 	s.handlers = map[string]handler{}
-	for name, h := range (&glue{catalog: s.catalog, now: time.Now}).handlers() {
+	s.glue = newGlue(o, s.catalog)
+	for name, h := range s.glue.handlers() {
 		s.handlers["AWSGlue."+name] = h
 	}
 	for name, h := range s.athena.handlers() {
@@ -218,6 +220,9 @@ func (s *Server) release() error {
 	}
 	if s.athena != nil {
 		s.athena.close()
+	}
+	if s.glue != nil {
+		s.glue.close()
 	}
 	if s.catalog != nil {
 		faults = append(faults, s.catalog.close())
