@@ -123,7 +123,7 @@ func TestTheEngineItselfIsLocked(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := s.prepare(t.Context(), []tableRef{{"smart-city", "known_data"}}, "smart-city"); err != nil {
+	if err := s.prepare(t.Context(), &plan{script: &script{}, tables: []tableRef{{"smart-city", "known_data"}}}, "smart-city"); err != nil {
 		t.Fatal(err)
 	}
 	target := filepath.Join(t.TempDir(), "x")
@@ -292,7 +292,9 @@ func TestWhatIsWrongWithAQueryIsToldInAthenasWords(t *testing.T) {
 		"SELECT * FROM known_data; SELECT 1":     "SYNTAX_ERROR: only one statement",
 		"SELECT nothing FROM known_data":         "COLUMN_NOT_FOUND",
 		"SELECT CAST(id AS int) FROM known_data": "INVALID_CAST_ARGUMENT",
-		"DROP TABLE known_data":                  "line 1:1: DROP is not taken",
+		"DELETE FROM known_data":                 "line 1:1: NOT_SUPPORTED: DELETE works on Iceberg tables",
+		"SELECT id\n  ,nothing FROM known_data":  "COLUMN_NOT_FOUND: line 2:4: Column 'nothing' cannot be resolved",
+		"SELECT id, nosuch(id) FROM known_data":  "FUNCTION_NOT_FOUND: line 1:12: Function 'nosuch' not registered",
 		"DESCRIBE nothing":                       "TABLE_NOT_FOUND",
 		"SELECT 'open":                           "a quote is not closed",
 	} {

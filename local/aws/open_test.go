@@ -30,6 +30,7 @@ type endpoint struct {
 	*Server
 	options Options
 	lake    string
+	buckets *buckets // what statements write to, where the store is not the directory alone
 	glue    *gluesdk.Client
 	athena  *athenasdk.Client
 }
