@@ -46,6 +46,10 @@ func (a *athena) handlers() map[string]handler {
 
 		"CreatePreparedStatement": handle(a.createPreparedStatement), "GetPreparedStatement": handle(a.getPreparedStatement),
 		"UpdatePreparedStatement": handle(a.updatePreparedStatement), "DeletePreparedStatement": handle(a.deletePreparedStatement),
+		"ListDataCatalogs": handle(a.listDataCatalogs), "GetDataCatalog": handle(a.getDataCatalog),
+		"ListDatabases": handle(a.listDatabases), "GetDatabase": handle(a.getDatabase),
+		"ListTableMetadata": handle(a.listTableMetadata), "GetTableMetadata": handle(a.getTableMetadata),
+
 		"ListPreparedStatements": handle(a.listPreparedStatements), "BatchGetPreparedStatement": handle(a.batchGetPreparedStatement),
 	}
 }

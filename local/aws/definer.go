@@ -14,21 +14,31 @@ type definer struct {
 	catalog *catalog
 	objects Objects
 	writer  *writer
-	glue    func(operation string, body []byte) error
+	glue    func(operation string, body []byte) (any, error)
 }
 
-// call asks Glue for an operation. What Glue refuses is the query's failure.
-func (d *definer) call(operation string, in any) error {
+// call asks Glue for an operation, as a client would, and decodes the answer into out, if that is given. What Glue refuses is the query's
+// failure.
+func (d *definer) call(operation string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return failed("GENERIC_INTERNAL_ERROR", "encode %s: %v", operation, err)
 	}
-	err = d.glue(operation, body)
+	answer, err := d.glue(operation, body)
 	var e *apiError
-	if errors.As(err, &e) {
+	switch {
+	case errors.As(err, &e):
 		return &refusal{operation, e}
+	case err != nil || out == nil:
+		return err
 	}
-	return err
+	if body, err = json.Marshal(answer); err == nil {
+		err = json.Unmarshal(body, out)
+	}
+	if err != nil {
+		return failed("GENERIC_INTERNAL_ERROR", "answer of %s: %v", operation, err)
+	}
+	return nil
 }
 
 // A refusal is what Glue says to an operation, in the words of Athena.
@@ -159,7 +169,7 @@ func (d *definer) createTable(database string, in tableInput) error {
 	return d.call("CreateTable", struct {
 		DatabaseName string
 		TableInput   tableInput
-	}{database, in})
+	}{database, in}, nil)
 }
 
 // parquetAt describes Parquet files at a location.
@@ -194,15 +204,31 @@ func (d *definer) addPartitions(ref tableRef, t *glueTable, parts []writtenParti
 		if len(inputs) == 0 {
 			continue
 		}
-		err := d.call("BatchCreatePartition", struct {
-			of
-			PartitionInputList []partitionInput
-		}{of{ref.database, ref.table}, inputs})
-		if err != nil {
+		if err := d.createBatch(ref, inputs); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// createBatch registers Hive partitions that are not there. One that somebody else registers at this moment is.
+func (d *definer) createBatch(ref tableRef, inputs []partitionInput) error {
+	var answer struct {
+		Errors []struct {
+			PartitionValues []string
+			ErrorDetail     struct{ ErrorCode, ErrorMessage string }
+		}
+	}
+	err := d.call("BatchCreatePartition", struct {
+		DatabaseName, TableName string
+		PartitionInputList      []partitionInput
+	}{ref.database, ref.table, inputs}, &answer)
+	for _, e := range answer.Errors {
+		if e.ErrorDetail.ErrorCode != alreadyExists {
+			return failed("FAILED", "partition %s: %s", strings.Join(e.PartitionValues, "/"), e.ErrorDetail.ErrorMessage)
+		}
+	}
+	return err
 }
 
 // descriptorOf returns a Hive partition's description: its table's, at another location.

@@ -125,16 +125,6 @@ func (s *session) filesAt(ctx context.Context, location string, values []string)
 	return files, nil
 }
 
-// hidden tells whether a name below a location, or a folder on the way to it, begins with _ or a dot.
-func hidden(name string) bool {
-	for part := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(part, "_") || strings.HasPrefix(part, ".") {
-			return true
-		}
-	}
-	return false
-}
-
 // A layout is a table's columns and keys as DuckDB is to see them.
 type layout struct {
 	columns, keys []typedName

@@ -129,3 +129,13 @@ func splitLocation(location string) (bucket, prefix string, err error) {
 	}
 	return bucket, prefix, nil
 }
+
+// hidden tells whether a name below a location, or a folder on the way to it, begins with _ or a dot.
+func hidden(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(part, "_") || strings.HasPrefix(part, ".") {
+			return true
+		}
+	}
+	return false
+}

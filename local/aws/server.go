@@ -290,13 +290,12 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 // callGlue asks for an operation of Glue from within.
-func (s *Server) callGlue(operation string, body []byte) error {
+func (s *Server) callGlue(operation string, body []byte) (any, error) {
 	h := s.handlers["AWSGlue."+operation]
 	if h == nil {
-		return unknownOperation("AWSGlue." + operation)
+		return nil, unknownOperation("AWSGlue." + operation)
 	}
-	_, err := h(body)
-	return err
+	return h(body)
 }
 
 // serviceOf returns the name that a target's service has in signatures.

@@ -25,6 +25,12 @@ func (c *catalog) show(s *statement, database string) (*result, error) {
 		return c.listing("database_name", names, words[1:])
 	case first("tables"):
 		return c.showTables(words[1:], database)
+	case first("views"):
+		return c.showViews(words[1:], database)
+	case first("create") && len(words) > 1 && (words[1].is("table") || words[1].is("view")):
+		return c.showCreate(words[2:], database, words[1].is("view"))
+	case first("tblproperties"):
+		return c.showProperties(words[1:], database)
 	case first("partitions"):
 		return c.showPartitions(words[1:], database)
 	case first("columns") && len(words) > 1 && (words[1].is("in") || words[1].is("from")):
@@ -38,7 +44,7 @@ func (c *catalog) show(s *statement, database string) (*result, error) {
 		}
 		return c.listing("field", names, nil)
 	}
-	return nil, failed("NOT_SUPPORTED", "this local endpoint shows DATABASES, TABLES [IN database], PARTITIONS table and COLUMNS IN table")
+	return nil, failed("NOT_SUPPORTED", "this local endpoint shows DATABASES, TABLES, VIEWS, PARTITIONS, COLUMNS, TBLPROPERTIES, CREATE TABLE and CREATE VIEW")
 }
 
 // listing makes a result of one column; of rest, only [LIKE] 'pattern' is understood.
@@ -81,6 +87,15 @@ func hiveLike(pattern, name string) bool {
 }
 
 func (c *catalog) showTables(words []word, database string) (*result, error) {
+	return c.listTables("tab_name", words, database, func(*glueTable) bool { return true })
+}
+
+func (c *catalog) showViews(words []word, database string) (*result, error) {
+	return c.listTables("views", words, database, isView)
+}
+
+// listTables lists tables [IN database] [LIKE] 'pattern'.
+func (c *catalog) listTables(column string, words []word, database string, keep func(*glueTable) bool) (*result, error) {
 	if len(words) > 1 && (words[0].is("in") || words[0].is("from")) {
 		names, rest := nameIn(words[1:])
 		database, words = names[len(names)-1], rest
@@ -89,11 +104,13 @@ func (c *catalog) showTables(words []word, database string) (*result, error) {
 	if err != nil {
 		return nil, failed("SCHEMA_NOT_FOUND", "Schema '%s' does not exist", database)
 	}
-	names := make([]string, len(tables))
-	for i, t := range tables {
-		names[i] = t.Name
+	var names []string
+	for _, t := range tables {
+		if keep(t) {
+			names = append(names, t.Name)
+		}
 	}
-	return c.listing("tab_name", names, words)
+	return c.listing(column, names, words)
 }
 
 func (c *catalog) showPartitions(words []word, database string) (*result, error) {
@@ -106,11 +123,7 @@ func (c *catalog) showPartitions(words []word, database string) (*result, error)
 	}
 	rows := make([]string, len(partitions))
 	for i, p := range partitions {
-		parts := make([]string, len(p.Values))
-		for k, v := range p.Values {
-			parts[k] = t.PartitionKeys[k].Name + "=" + v
-		}
-		rows[i] = strings.Join(parts, "/")
+		rows[i] = strings.Join(named(t, p.Values), "/")
 	}
 	return c.listing("partition", rows, nil)
 }

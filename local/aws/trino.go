@@ -40,6 +40,9 @@ var renamed = map[string]string{"transform": "list_transform", "filter": "list_f
 // zoned is the text of a time with a zone behind it.
 var zoned = regexp.MustCompile(`\d (UTC|GMT|Z|[A-Z][A-Za-z]+/[A-Za-z_/]+|[+-]\d\d:?\d\d)$`)
 
+// noSeconds is the text of a time that says no seconds, which the engine wants.
+var noSeconds = regexp.MustCompile(`^(\d+-\d+-\d+ \d+:\d+) `)
+
 // trinoEdits returns the changes that make Trino's text the engine's.
 func trinoEdits(_ string, words []word) []edit {
 	var edits []edit
@@ -52,7 +55,8 @@ func trinoEdits(_ string, words []word) []edit {
 	for i, w := range words {
 		switch {
 		case w.is("timestamp") && at(i+1).quote == '\'' && zoned.MatchString(at(i+1).text):
-			edits = append(edits, edit{w.begin, w.end, "TIMESTAMPTZ"})
+			text := literal(noSeconds.ReplaceAllString(at(i+1).text, "$1:00 "))
+			edits = append(edits, edit{w.begin, w.end, "TIMESTAMPTZ"}, edit{at(i + 1).begin, at(i + 1).end, text})
 		case w.is("row") && at(i-1).is("as") && at(i+1).is("("):
 			edits = append(edits, edit{w.begin, w.end, "STRUCT"})
 		case w.quote == 0 && renamed[strings.ToLower(w.text)] != "" && at(i+1).is("(") && !at(i-1).is(")"):

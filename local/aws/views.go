@@ -127,7 +127,7 @@ func (d *definer) updateTable(database string, in tableInput) error {
 		DatabaseName string
 		TableInput   tableInput
 		SkipArchive  bool
-	}{database, in, true})
+	}{database, in, true}, nil)
 }
 
 // dropTable is DROP TABLE or DROP VIEW.
@@ -170,7 +170,7 @@ func (x *dropTable) run(_ context.Context, d *definer, q *query) (*result, error
 	case !isView(t) && x.view:
 		return nil, failed("FAILED", "SemanticException Cannot drop a base table with DROP VIEW: %s", ref)
 	}
-	err = d.call("DeleteTable", struct{ DatabaseName, Name string }{ref.database, ref.table})
+	err = d.call("DeleteTable", struct{ DatabaseName, Name string }{ref.database, ref.table}, nil)
 	if x.ifExists && refused(err, entityNotFound) {
 		err = nil
 	}

@@ -198,6 +198,9 @@ func (p *parser) table() (tableRef, error) {
 		if err != nil {
 			return tableRef{}, err
 		}
+		if database, table, ok := strings.Cut(name, "."); ok && at.quote == '`' { // as SHOW CREATE TABLE prints it
+			return tableRef{database, table}, nil
+		}
 		parts = append(parts, name)
 		if len(parts) == 3 || !p.take(".") {
 			break
