@@ -316,27 +316,6 @@ func (e *endpoint) start(t *testing.T, sql string) (string, error) {
 	return *out.QueryExecutionId, nil
 }
 
-// await waits for a state of a query and returns it.
-func (e *endpoint) await(t *testing.T, id string, states ...types.QueryExecutionState) *types.QueryExecution {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		out, err := e.athena.GetQueryExecution(t.Context(), &athenasdk.GetQueryExecutionInput{QueryExecutionId: &id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch x := out.QueryExecution; {
-		case slices.Contains(states, x.Status.State):
-			return x
-		case time.Now().After(deadline):
-			t.Fatalf("query %s is %s, want %v", id, x.Status.State, states)
-		}
-		<-tick.C
-	}
-}
-
 func TestAFewQueriesRunSomeWaitAndTheRestIsRefused(t *testing.T) {
 	t.Parallel()
 	e := open(t, Options{QueriesAtOnce: 1, QueriesWaiting: 1})
@@ -449,7 +428,7 @@ func TestResultsAreBoundedAndTheOldestAreForgotten(t *testing.T) {
 	wantCode(t, "forgotten query", err, "InvalidRequestException")
 }
 
-func TestTheOneWorkGroupIsPrimary(t *testing.T) {
+func TestTheFirstWorkGroupIsPrimary(t *testing.T) {
 	t.Parallel()
 	e := open(t, Options{})
 	out := must[*athenasdk.GetWorkGroupOutput](t)(e.athena.GetWorkGroup(t.Context(), &athenasdk.GetWorkGroupInput{WorkGroup: sdk.String("primary")}))

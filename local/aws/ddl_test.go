@@ -17,10 +17,10 @@ const eventsTable = `CREATE EXTERNAL TABLE IF NOT EXISTS events (
 	COMMENT 'things' PARTITIONED BY (day string, hour int)
 	STORED AS PARQUET LOCATION 's3://lake/events/' TBLPROPERTIES ('made.by'='a test')`
 
-// fails runs a statement that must fail, and returns why.
-func (e *endpoint) why(t *testing.T, sql string) string {
+// why runs a statement that must fail after its start, and returns why.
+func (e *endpoint) why(t *testing.T, sql string, parameters ...string) string {
 	t.Helper()
-	x := e.ends(t, sql)
+	x := e.ends(t, sql, parameters...)
 	if x.Status.State != types.QueryExecutionStateFailed {
 		t.Fatalf("%s: %s", sql, x.Status.State)
 	}

@@ -22,7 +22,10 @@ func openWriting(t *testing.T, o Options) *endpoint {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Objects, o.Store = objects, b.open
+	o.Objects = objects
+	if o.Store == nil {
+		o.Store = b.open
+	}
 	e := open(t, o)
 	e.buckets = b
 	e.ensure(t, port.CatalogTable{Name: "flat", Location: "s3://lake/flat/", Columns: []port.CatalogColumn{{Name: "id", Type: "string"}}})
