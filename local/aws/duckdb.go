@@ -101,9 +101,10 @@ type session struct {
 	db       *sql.DB
 	conn     *sql.Conn
 	spill    string
-	releases []func() // of the files in use
-	scanned  int64    // bytes of the files in use
-	hidden   bool     // tables have their hidden columns
+	releases []func()         // of the files in use
+	sizes    map[string]int64 // of the files in use, by their paths
+	scanned  int64            // bytes that the user's query has read
+	hidden   bool             // tables have their hidden columns
 }
 
 // Directories of a query, below its own.
@@ -117,7 +118,7 @@ func (d *duck) open(ctx context.Context, id string) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the SQL engine: %w", err)
 	}
-	s := &session{duck: d, db: sql.OpenDB(connector), spill: filepath.Join(d.spill, id)}
+	s := &session{duck: d, db: sql.OpenDB(connector), sizes: map[string]int64{}, spill: filepath.Join(d.spill, id)}
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the SQL engine: %w", err), s.db.Close())
 	}
@@ -166,6 +167,7 @@ func (s *session) prepare(ctx context.Context, p *plan, database string) error {
 		`ATTACH ':memory:' AS ` + identifier(catalogName),
 		`CREATE SCHEMA IF NOT EXISTS ` + schemaName(orDefault(database)),
 	}
+	setup = append(setup, profiling...)
 	for _, f := range trinoFunctions {
 		setup = append(setup, `CREATE TEMP MACRO `+f)
 	}
@@ -206,7 +208,7 @@ func (s *session) answer(ctx context.Context, q *query, p *plan) (*result, error
 	if err != nil {
 		return nil, fmt.Errorf("columns of the result: %w", err)
 	}
-	r := &result{header: q.statement.kind == selecting, columns: make([]column, len(kinds)), scanned: s.scanned}
+	r := &result{header: q.statement.kind == selecting, columns: make([]column, len(kinds))}
 	cells, targets := make([]any, len(kinds)), make([]any, len(kinds))
 	for i, k := range kinds {
 		r.columns[i] = columnOf(k)
@@ -237,5 +239,9 @@ func (s *session) answer(ctx context.Context, q *query, p *plan) (*result, error
 	if err := rows.Err(); err != nil {
 		return nil, reason(err, prefix, p.script)
 	}
+	if err := rows.Close(); err != nil {
+		return nil, reason(err, prefix, p.script)
+	}
+	r.scanned = s.bytesScanned()
 	return r, nil
 }

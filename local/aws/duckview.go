@@ -116,7 +116,7 @@ func (s *session) filesAt(ctx context.Context, location string, values []string)
 			return nil, err
 		}
 		s.releases = append(s.releases, release)
-		s.scanned += o.SizeBytes
+		s.sizes[filepath.ToSlash(path)] = o.SizeBytes
 		if strings.ContainsAny(path, "*?[{") {
 			return nil, failed("NOT_SUPPORTED", "the local SQL engine takes * ? [ { in a file's path for a pattern: %s", o.Key)
 		}

@@ -81,6 +81,7 @@ func (s *session) fill(ctx context.Context, q *query, p *plan) ([]described, err
 	if _, err := s.conn.ExecContext(ctx, prefix+p.script.text+suffix); err != nil {
 		return nil, reason(err, prefix, p.script)
 	}
+	s.scanned = s.bytesScanned()
 	return s.described(ctx, "DESCRIBE "+outputTable, p)
 }
 

@@ -99,3 +99,29 @@ func TestATableIsMadeOfAQuery(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+func TestTheBytesOfTheFilesThatAreOpenedAreCounted(t *testing.T) {
+	t.Parallel()
+	e := openWriting(t, Options{})
+	e.runs(t, `CREATE TABLE made WITH (external_location = 's3://lake/made/', partitioned_by = ARRAY['p']) AS
+		SELECT random() AS a, n % 7 AS p FROM unnest(sequence(1, 7000)) t(n)`)
+	var all, one int64
+	for _, name := range e.buckets.keys(t, "s3://lake/made/") {
+		n := int64(len(e.buckets.object(t, name)))
+		all += n
+		if strings.Contains(name, "/p=3/") {
+			one = n
+		}
+	}
+	for sql, want := range map[string]int64{
+		"SELECT count(a) FROM made WHERE p = 3": one,
+		"SELECT sum(a) FROM made":               all,
+		"SELECT 1":                              0,
+		"SELECT count(*) FROM made x JOIN made y ON x.a = y.a WHERE x.p = 3":                                   one + all,
+		"CREATE TABLE b WITH (external_location = 's3://lake/b/') AS SELECT sum(a) AS s FROM made WHERE p = 3": one,
+	} {
+		if got := sdk.ToInt64(e.runs(t, sql).Statistics.DataScannedInBytes); got < want*9/10 || got > want*11/10 {
+			t.Errorf("%s: %d bytes, want about %d", sql, got, want)
+		}
+	}
+}
