@@ -97,7 +97,7 @@ var layers = map[string]layer{
 	"messages": {outside: []string{proto}},
 
 	// Embedded services. Each client or server library has one home.
-	"local/aws": {project: data, outside: []string{"github.com/duckdb/duckdb-go", flock, "github.com/google/uuid", "github.com/parquet-go/parquet-go"}},
+	"local/aws": {project: data, outside: []string{"github.com/duckdb/duckdb-go", flock, "github.com/google/uuid", "github.com/parquet-go/parquet-go", proto}},
 	"local/broker": {outside: []string{
 		"github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kgo",
 		"github.com/twmb/franz-go/pkg/kmsg", flock,

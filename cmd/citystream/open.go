@@ -51,6 +51,7 @@ type run struct {
 	metrics   string     // URL of the measures
 	died      chan error // an embedded service has ended by itself
 	store     *s3.Store
+	buckets   func(bucket string) (port.Store, error) // of the same service
 	source    *kafka.Source
 	catalog   port.Catalog
 	query     port.Query
@@ -126,6 +127,7 @@ func (r *run) openStore(ctx context.Context, out outside) error {
 		o.Endpoint, o.AccessKey, o.SecretKey = "http://"+child.Addr(), r.keys.access, r.keys.secret
 	}
 	r.endpoints.S3 = o.Endpoint
+	r.buckets = bucketsOf(func() (s3.Options, error) { return o, nil })
 	var err error
 	r.store, err = s3.Connect(ctx, o)
 	return err
@@ -218,14 +220,15 @@ func (r *run) openSQL(ctx context.Context, out outside) error {
 	if r.cfg.Store.Endpoint == "" {
 		objects, err = awslocal.NewDiskObjects(r.data.join("store"))
 	} else {
-		objects, err = awslocal.NewCachedObjects(r.data.join("cache"), 4<<30, func(string) (port.Store, error) { return r.store, nil })
+		objects, err = awslocal.NewCachedObjects(r.data.join("cache"), 4<<30, r.buckets)
 	}
 	if err != nil {
 		return err
 	}
 	server, err := listening(r, r.cfg.Embedded.AWS, config.Default().Embedded.AWS, syscall.EADDRINUSE, func(listen string) (*awslocal.Server, error) {
 		return awslocal.Open(awslocal.Options{
-			Dir: r.data.join("aws"), Listen: listen, AccessKey: r.keys.access, SecretKey: r.keys.secret, Objects: objects, Logger: r.log,
+			Dir: r.data.join("aws"), Listen: listen, AccessKey: r.keys.access, SecretKey: r.keys.secret, Objects: objects, Store: r.buckets,
+			Logger: r.log,
 		})
 	})
 	if err != nil {

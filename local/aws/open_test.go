@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	athenasdk "github.com/aws/aws-sdk-go-v2/service/athena"
+	athenatypes "github.com/aws/aws-sdk-go-v2/service/athena/types"
 	gluesdk "github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/glue/types"
 	"github.com/parquet-go/parquet-go"
@@ -31,6 +34,7 @@ type endpoint struct {
 	options Options
 	lake    string
 	ended   bool
+	buckets *buckets // what statements write to, where the store is not the directory alone
 	glue    *gluesdk.Client
 	athena  *athenasdk.Client
 }
@@ -180,4 +184,25 @@ func tableInputOf(name string, keys ...string) *types.TableInput {
 		in.PartitionKeys = append(in.PartitionKeys, types.Column{Name: sdk.String(k), Type: sdk.String("string")})
 	}
 	return in
+}
+
+// await waits for a state of a query and returns it.
+func (e *endpoint) await(t *testing.T, id string, states ...athenatypes.QueryExecutionState) *athenatypes.QueryExecution {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		out, err := e.athena.GetQueryExecution(t.Context(), &athenasdk.GetQueryExecutionInput{QueryExecutionId: &id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch x := out.QueryExecution; {
+		case slices.Contains(states, x.Status.State):
+			return x
+		case time.Now().After(deadline):
+			t.Fatalf("query %s is %s, want %v", id, x.Status.State, states)
+		}
+		<-tick.C
+	}
 }

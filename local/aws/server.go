@@ -18,6 +18,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/google/uuid"
+
+	"citystream/engine/port"
 )
 
 // Options say how to run the endpoint. Dir, Listen, AccessKey, SecretKey and Objects are needed.
@@ -28,7 +30,8 @@ type Options struct {
 	SecretKey string
 	Region    string // that requests must be signed for; "" takes any
 	Objects   Objects
-	Logger    *slog.Logger // default: nowhere
+	Store     func(bucket string) (port.Store, error) // to write to; nil: statements that write fail, results are read from the endpoint only
+	Logger    *slog.Logger                            // default: nowhere
 
 	QueriesAtOnce  int   // default 2
 	QueriesWaiting int   // default 32; further ones are refused
@@ -85,6 +88,7 @@ type Server struct {
 	lock     *flock.Flock
 	catalog  *catalog
 	glue     *glue
+	keeper   *keeper
 	athena   *athena
 	verifier *verifier
 	handlers map[string]handler // by X-Amz-Target
@@ -145,7 +149,11 @@ func (s *Server) open(o Options) error {
 	if err := os.RemoveAll(spill); err != nil {
 		return fmt.Errorf("clear temporary files: %w", err)
 	}
-	s.athena = newAthena(o, newEngine(o, s.catalog, spill))
+	if s.keeper, err = openKeeper(filepath.Join(o.Dir, "athena.journal")); err != nil {
+		return err
+	}
+	define := &definer{catalog: s.catalog, objects: o.Objects, writer: &writer{o.Store}, glue: s.callGlue}
+	s.athena = newAthena(o, s.catalog, newEngine(o, define, spill), s.keeper)
 	s.handlers = map[string]handler{}
 	s.glue = newGlue(o, s.catalog)
 	for name, h := range s.glue.handlers() {
@@ -224,6 +232,9 @@ func (s *Server) release() error {
 	if s.glue != nil {
 		s.glue.close()
 	}
+	if s.keeper != nil {
+		faults = append(faults, s.keeper.close())
+	}
 	if s.catalog != nil {
 		faults = append(faults, s.catalog.close())
 	}
@@ -279,6 +290,15 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 	h := s.handlers[target]
 	if h == nil {
 		return nil, unknownOperation(target)
+	}
+	return h(body)
+}
+
+// callGlue asks for an operation of Glue from within.
+func (s *Server) callGlue(operation string, body []byte) (any, error) {
+	h := s.handlers["AWSGlue."+operation]
+	if h == nil {
+		return nil, unknownOperation("AWSGlue." + operation)
 	}
 	return h(body)
 }
