@@ -16,6 +16,8 @@ func (s showOnly) run(_ context.Context, q *query) (*result, error) {
 	if q.statement.kind == showing {
 		return s.catalog.show(q.statement, q.database)
 	}
-	return nil, errors.New("this binary was built without cgo, so it has no local SQL engine: install a C compiler " +
-		"(Debian: apt-get install gcc g++) and build with CGO_ENABLED=1, or use --aws with a real endpoint")
+	return nil, errNoEngine
 }
+
+var errNoEngine = errors.New("this binary was built without cgo, so it has no local SQL engine: install a C compiler " +
+	"(Debian: apt-get install gcc g++) and build with CGO_ENABLED=1, or use --aws with a real endpoint")

@@ -12,6 +12,7 @@ import (
 	athenasdk "github.com/aws/aws-sdk-go-v2/service/athena"
 	gluesdk "github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/glue/types"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/parquet-go/parquet-go"
 
 	glueadapter "citystream/engine/adapter/glue"
@@ -28,10 +29,11 @@ const (
 // An endpoint is a server under test with the real clients of its services, and a directory that is its object store.
 type endpoint struct {
 	*Server
-	options Options
-	lake    string
-	glue    *gluesdk.Client
-	athena  *athenasdk.Client
+	options  Options
+	lake     string
+	glue     *gluesdk.Client
+	athena   *athenasdk.Client
+	redshift *redshiftdata.Client
 }
 
 // open starts an endpoint over an empty store, or over what is in the given options.
@@ -58,7 +60,7 @@ func open(t *testing.T, o Options) *endpoint {
 		}
 	})
 	config := clientConfig(s.Addr())
-	e.glue, e.athena = gluesdk.NewFromConfig(config), athenasdk.NewFromConfig(config)
+	e.glue, e.athena, e.redshift = gluesdk.NewFromConfig(config), athenasdk.NewFromConfig(config), redshiftdata.NewFromConfig(config)
 	return e
 }
 
