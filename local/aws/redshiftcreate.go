@@ -35,7 +35,7 @@ func (s *redshiftStatement) create(r *rsReader, externals map[string]string) err
 	}
 	temp := r.take("temp") || r.take("temporary") || r.take("local", "temp") || r.take("local", "temporary")
 	if !r.take("table") {
-		return local(r.peek(0), "this local endpoint creates tables, temporary tables, views, schemas and external schemas")
+		return rsLocal(r.peek(0), "this local endpoint creates tables, temporary tables, views, schemas and external schemas")
 	}
 	s.ifNot = r.take("if", "not", "exists")
 	n, err := r.name()
@@ -43,7 +43,7 @@ func (s *redshiftStatement) create(r *rsReader, externals map[string]string) err
 		return err
 	}
 	if externals[n.schema] != "" {
-		return local(r.peek(0), "external tables are made in Glue, not by this local endpoint")
+		return rsLocal(r.peek(0), "external tables are made in Glue, not by this local endpoint")
 	}
 	head := "CREATE "
 	if temp {
@@ -83,7 +83,7 @@ func (s *redshiftStatement) table(r *rsReader, head string, n rsName, temp bool,
 			return r.wrong()
 		case item[0].is("like"):
 			if len(items) > 1 {
-				return local(item[0], "LIKE beside other columns is not taken by this local endpoint")
+				return rsLocal(item[0], "LIKE beside other columns is not taken by this local endpoint")
 			}
 			like := &rsReader{sql: r.sql, tokens: item, at: 1}
 			of, err := like.name()
@@ -100,7 +100,7 @@ func (s *redshiftStatement) table(r *rsReader, head string, n rsName, temp bool,
 			return err
 		}
 		if temp && len(before) > 0 {
-			return local(item[0], "IDENTITY columns of temporary tables are not taken by this local endpoint")
+			return rsLocal(item[0], "IDENTITY columns of temporary tables are not taken by this local endpoint")
 		}
 		columns = append(columns, column)
 		s.before = append(s.before, before...)
@@ -282,7 +282,7 @@ func (s *redshiftStatement) external(r *rsReader) error {
 	}
 	x := &rsExternal{name: n.name}
 	if !r.take("from", "data", "catalog") {
-		return local(r.peek(0), "this local endpoint has external schemas FROM DATA CATALOG only")
+		return rsLocal(r.peek(0), "this local endpoint has external schemas FROM DATA CATALOG only")
 	}
 	for !r.done() {
 		var into *string

@@ -166,7 +166,7 @@ func (s *redshiftStatement) sort(r *rsReader, externals map[string]string) error
 			return err
 		}
 	case first.is("set") && r.peek(1).is("search_path", "session", "local"):
-		return local(first, "this local endpoint keeps no sessions: name the schema of each table")
+		return rsLocal(first, "this local endpoint keeps no sessions: name the schema of each table")
 	case first.is("analyze", "analyse", "vacuum", "grant", "revoke", "comment", "set", "reset"):
 		s.kind = rsNothing
 		return nil
@@ -184,12 +184,12 @@ func (s *redshiftStatement) sort(r *rsReader, externals map[string]string) error
 	case r.take("alter", "table"):
 		return s.alter(r)
 	case first.is("unload"):
-		return local(first, "UNLOAD is not taken by this local endpoint: read the rows by GetStatementResult, or use Athena's UNLOAD")
+		return rsLocal(first, "UNLOAD is not taken by this local endpoint: read the rows by GetStatementResult, or use Athena's UNLOAD")
 	case first.is("begin", "start", "commit", "end", "rollback", "abort"):
-		return local(first, "transactions of several calls are not kept by this local endpoint: send the statements as one batch, which is one transaction")
+		return rsLocal(first, "transactions of several calls are not kept by this local endpoint: send the statements as one batch, which is one transaction")
 	default:
 		if first.is("attach", "detach", "install", "load", "pragma", "export", "import", "call", "use", "checkpoint", "describe", "from", "merge", "refresh") {
-			return local(first, strings.ToUpper(first.value)+" is not taken by this local endpoint")
+			return rsLocal(first, strings.ToUpper(first.value)+" is not taken by this local endpoint")
 		}
 		return r.wrong()
 	}
@@ -197,8 +197,8 @@ func (s *redshiftStatement) sort(r *rsReader, externals map[string]string) error
 	return nil
 }
 
-// local returns an error that says what is different here from Redshift.
-func local(t rsToken, message string) error { return &redshiftError{message, t.begin} }
+// rsLocal returns an error that says what is different here from Redshift.
+func rsLocal(t rsToken, message string) error { return &redshiftError{message, t.begin} }
 
 // localOnly refuses changes of tables of external schemas.
 func (s *redshiftStatement) localOnly(r *rsReader, externals map[string]string) error {
@@ -263,7 +263,7 @@ func (s *redshiftStatement) drop(r *rsReader) error {
 		s.kind, s.sql = rsChange, s.source
 		return nil
 	}
-	return local(r.peek(0), "this local endpoint drops tables, views and schemas")
+	return rsLocal(r.peek(0), "this local endpoint drops tables, views and schemas")
 }
 
 // alter takes what changes a table's columns and name. What says where its rows lie is of no consequence here.
@@ -277,10 +277,13 @@ func (s *redshiftStatement) alter(r *rsReader) error {
 		s.kind = rsNothing
 		return nil
 	case r.peek(0).is("append"):
-		return local(r.peek(0), "ALTER TABLE APPEND is not taken by this local endpoint")
+		return rsLocal(r.peek(0), "ALTER TABLE APPEND is not taken by this local endpoint")
 	case r.take("add"):
 		r.take("column")
 		t := r.peek(0)
+		if at := calledDefault(r.tokens[r.at:]); at != nil {
+			return rsLocal(*at, "ALTER TABLE ADD COLUMN takes no function for a default in this local endpoint: add the column, then UPDATE")
+		}
 		definition, before, err := rsColumnDefinition(r.sql, r.tokens[r.at:], rsName{})
 		if err != nil {
 			return err
@@ -291,6 +294,18 @@ func (s *redshiftStatement) alter(r *rsReader) error {
 		return nil
 	}
 	s.sql = s.source
+	return nil
+}
+
+// calledDefault returns where the default of a column calls a function, or nil.
+func calledDefault(tokens []rsToken) *rsToken {
+	inDefault := false
+	for i, t := range tokens {
+		inDefault = inDefault || t.is("default")
+		if inDefault && t.is("(", "sysdate") {
+			return &tokens[i]
+		}
+	}
 	return nil
 }
 

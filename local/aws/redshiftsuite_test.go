@@ -62,6 +62,14 @@ func (e *endpoint) statement(t *testing.T, sqls ...string) *redshiftdata.Describ
 	return e.ended(t, id)
 }
 
+// run runs statements that must succeed.
+func (e *endpoint) run(t *testing.T, sqls ...string) {
+	t.Helper()
+	if done := e.statement(t, sqls...); done.Status != types.StatusStringFinished {
+		t.Fatalf("%s: %s: %s", sqls, done.Status, sdk.ToString(done.Error))
+	}
+}
+
 func (e *endpoint) submit(ctx context.Context, sqls ...string) (string, error) {
 	if len(sqls) == 1 {
 		out, err := e.redshift.ExecuteStatement(ctx, &redshiftdata.ExecuteStatementInput{Sql: &sqls[0], WorkgroupName: sdk.String("wg"), Database: sdk.String("dev")})
