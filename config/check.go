@@ -26,6 +26,7 @@ var checks = map[string]func(reflect.Value) error{
 	"loopback":  loopback,
 	"address":   address,
 	"host":      host,
+	"columns":   tableColumns,
 }
 
 func (k *Key) check(v reflect.Value) error { return checks[k.tag.Get("check")](v) }

@@ -31,6 +31,7 @@ type Config struct {
 	Node     Node     `yaml:"node" doc:"A node of a cluster: one citystream master or citystream worker. citystream up has no nodes."`
 	Lease    Lease    `yaml:"lease" doc:"How masters agree on their leader, and how workers find it."`
 	Catalog  Catalog  `yaml:"catalog" doc:"How committed files become known to SQL."`
+	Redshift Redshift `yaml:"redshift" doc:"The warehouse that commits are loaded into."`
 	Fleet    Fleet    `yaml:"fleet" doc:"The simulated vehicles."`
 	Embedded Embedded `yaml:"embedded" doc:"The services that citystream brings along. They are bound to this machine only."`
 	Log      Log      `yaml:"log" doc:"The program's own log, on standard error."`

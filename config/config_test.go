@@ -149,7 +149,7 @@ etc/c.yaml:15:30: topics.traffic: topics.traffic is "same" and topics.gps is "sa
 etc/c.yaml:17:67: tables[0].columns[0].type: must be one of string, binary, bool, int, long, double, timestamp, not "time"
 etc/c.yaml:19:11: tables[2].file: open etc/none.yaml: file does not exist (a path is relative to the file that it stands in)
 etc/c.yaml:20:5: tables[3]: must be a table, or file: with the path of one, or the word city for the five of the city
-etc/c.yaml:21:1: secret: no such key; known here: kafka, topics, store, aws, flush, windows, worker, master, node, lease, catalog, fleet, embedded, log, tables
+etc/c.yaml:21:1: secret: no such key; known here: kafka, topics, store, aws, flush, windows, worker, master, node, lease, catalog, redshift, fleet, embedded, log, tables
 etc/more/one.yaml:3:1: speed: no such key; known here: name, topic, eventTime, lateness, maxFuture, late, timeFrom, timeTo, columns
 flag --steps: fleet.steps: -1 is less than 0`
 	if d := cmp.Diff(strings.Split(want, "\n"), strings.Split(filepath.ToSlash(err.Error()), "\n")); d != "" {

@@ -47,6 +47,7 @@ func Load(s Sources) (*Config, error) {
 	l.flags()
 	l.tables(tables)
 	l.rules()
+	l.warehouseRules()
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
