@@ -28,6 +28,7 @@ var checks = map[string]func(reflect.Value) error{
 	"address":   address,
 	"host":      host,
 	"day":       day,
+	"columns":   tableColumns,
 }
 
 func (k *Key) check(v reflect.Value) error { return checks[k.tag.Get("check")](v) }

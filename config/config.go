@@ -154,23 +154,6 @@ type Catalog struct {
 	TransformRetry time.Duration `yaml:"transformRetry" default:"10s" min:"1ms" max:"1h" doc:"wait before a transform that failed is run again, doubled each time up to half an hour"`
 }
 
-// Redshift is the section redshift.
-type Redshift struct {
-	Kind      string        `yaml:"kind" default:"none" oneof:"none,load,external" doc:"load copies each commit into tables of Redshift, once; external makes a schema that shows the tables of Glue (Spectrum)"`
-	Endpoint  string        `yaml:"endpoint" default:"" check:"url" doc:"URL of a service that stands in for the Redshift Data API; empty is that of aws.endpoint, or AWS"`
-	Workgroup string        `yaml:"workgroup" default:"" doc:"workgroup of Redshift Serverless"`
-	Cluster   string        `yaml:"cluster" default:"" doc:"identifier of a provisioned cluster, instead of a workgroup"`
-	User      string        `yaml:"user" default:"" doc:"database user of the cluster, for temporary credentials"`
-	Secret    string        `yaml:"secret" default:"" doc:"ARN of a secret in Secrets Manager with user and password, instead of a user"`
-	Database  string        `yaml:"database" default:"dev" check:"given" doc:"database"`
-	Schema    string        `yaml:"schema" default:"citystream" check:"given" doc:"schema of the tables and of the log of loads"`
-	Role      string        `yaml:"role" default:"" doc:"ARN of the IAM role by which Redshift reads the bucket; empty is the default role of the warehouse"`
-	Every     time.Duration `yaml:"every" default:"1m" min:"0s" max:"24h" doc:"commits of that time are loaded together, in one transaction a table"`
-	Tables    []string      `yaml:"tables" default:"" doc:"names of the tables that are loaded; none is all"`
-	DistKeys  []string      `yaml:"distKeys" default:"" doc:"columns by which rows are spread, as table.column, one a table; without one Redshift chooses"`
-	SortKeys  []string      `yaml:"sortKeys" default:"" doc:"columns by which rows are sorted, as table.column, the first of a table first; without one it is the event time"`
-}
-
 // Fleet is the section fleet.
 type Fleet struct {
 	Node        int     `yaml:"node" default:"0" min:"0" max:"4293" doc:"number of this fleet: fleets with different numbers have different vehicles"`

@@ -49,6 +49,7 @@ func Load(s Sources) (*Config, error) {
 	l.transforms(transforms)
 	l.rules()
 	l.catalogRules()
+	l.warehouseRules()
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ func (s showOnly) run(ctx context.Context, q *query) (*result, error) {
 	case q.statement.kind == defining && q.statement.query == nil:
 		return s.definer.run(ctx, q)
 	}
-	return nil, errors.New("this binary was built without cgo, so it has no local SQL engine: install a C compiler " +
-		"(Debian: apt-get install gcc g++) and build with CGO_ENABLED=1, or use --aws with a real endpoint")
+	return nil, errNoEngine
 }
+
+var errNoEngine = errors.New("this binary was built without cgo, so it has no local SQL engine: install a C compiler " +
+	"(Debian: apt-get install gcc g++) and build with CGO_ENABLED=1, or use --aws with a real endpoint")

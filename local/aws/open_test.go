@@ -15,6 +15,7 @@ import (
 	athenatypes "github.com/aws/aws-sdk-go-v2/service/athena/types"
 	gluesdk "github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/glue/types"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/parquet-go/parquet-go"
 
 	glueadapter "citystream/engine/adapter/glue"
@@ -31,12 +32,13 @@ const (
 // An endpoint is a server under test with the real clients of its services, and a directory that is its object store.
 type endpoint struct {
 	*Server
-	options Options
-	lake    string
-	ended   bool
-	buckets *buckets // what statements write to, where the store is not the directory alone
-	glue    *gluesdk.Client
-	athena  *athenasdk.Client
+	options  Options
+	lake     string
+	closed   bool
+	buckets  *buckets // what statements write to, where the store is not the directory alone
+	glue     *gluesdk.Client
+	athena   *athenasdk.Client
+	redshift *redshiftdata.Client
 }
 
 // open starts an endpoint over an empty store, or over what is in the given options.
@@ -59,17 +61,17 @@ func open(t *testing.T, o Options) *endpoint {
 	e.Server, e.options = s, o
 	t.Cleanup(func() { e.end(t) })
 	config := clientConfig(s.Addr())
-	e.glue, e.athena = gluesdk.NewFromConfig(config), athenasdk.NewFromConfig(config)
+	e.glue, e.athena, e.redshift = gluesdk.NewFromConfig(config), athenasdk.NewFromConfig(config), redshiftdata.NewFromConfig(config)
 	return e
 }
 
 // end closes the endpoint, the first time it is called.
 func (e *endpoint) end(t *testing.T) {
 	t.Helper()
-	if e.ended {
+	if e.closed {
 		return
 	}
-	e.ended = true
+	e.closed = true
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}

@@ -90,6 +90,7 @@ type Server struct {
 	glue     *glue
 	keeper   *keeper
 	athena   *athena
+	redshift *redshift
 	verifier *verifier
 	handlers map[string]handler // by X-Amz-Target
 	listener net.Listener
@@ -162,6 +163,10 @@ func (s *Server) open(o Options) error {
 	for name, h := range s.athena.handlers() {
 		s.handlers["AmazonAthena."+name] = h
 	}
+	s.redshift = newRedshift(o, newWarehouse(o, s.catalog, filepath.Join(o.Dir, "redshift"), filepath.Join(spill, "redshift")))
+	for name, h := range s.redshift.handlers() {
+		s.handlers["RedshiftData."+name] = h
+	}
 	s.listener, err = listenLoopback(o.Listen)
 	if err != nil {
 		return err
@@ -207,6 +212,7 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Close stops running queries, answers what was asked, and gives the directory back.
 func (s *Server) Close() error {
 	s.athena.close()
+	s.redshift.runs.end()
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownWait)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
@@ -234,6 +240,9 @@ func (s *Server) release() error {
 	}
 	if s.keeper != nil {
 		faults = append(faults, s.keeper.close())
+	}
+	if s.redshift != nil {
+		faults = append(faults, s.redshift.close())
 	}
 	if s.catalog != nil {
 		faults = append(faults, s.catalog.close())
@@ -310,10 +319,12 @@ func serviceOf(target string) (string, error) {
 		return "glue", nil
 	case "AmazonAthena":
 		return "athena", nil
+	case "RedshiftData":
+		return "redshift-data", nil
 	}
 	return "", unknownOperation(target)
 }
 
 func unknownOperation(target string) error {
-	return fault("UnknownOperationException", "The operation %q is not one of this local endpoint, which knows parts of Glue and Athena.", target)
+	return fault("UnknownOperationException", "The operation %q is not one of this local endpoint, which knows parts of Glue, Athena and the Redshift Data API.", target)
 }
