@@ -40,6 +40,10 @@ func newLoader(node *Node, board *board) *loader {
 // round loads everything that is registered.
 func (l *loader) round(ctx context.Context) outcome {
 	var o outcome
+	if l.node.External != nil {
+		o.err = l.external(ctx)
+		return o
+	}
 	for _, t := range l.node.Tables {
 		if !l.node.loads(t.Name) {
 			continue
@@ -62,9 +66,21 @@ func (l *loader) round(ctx context.Context) outcome {
 	return o
 }
 
+// external makes the schema that shows the catalog's tables, once.
+func (l *loader) external(ctx context.Context) error {
+	if l.ensured[""] {
+		return nil
+	}
+	if err := l.node.Warehouse.EnsureExternalSchema(ctx, *l.node.External); err != nil {
+		return fmt.Errorf("external schema: %w", err)
+	}
+	l.ensured[""] = true
+	return nil
+}
+
 // loads reports whether a table is one that is loaded.
 func (n *Node) loads(table string) bool {
-	return n.Warehouse != nil && n.Table(table) != nil && (len(n.LoadTables) == 0 || slices.Contains(n.LoadTables, table))
+	return n.Warehouse != nil && n.External == nil && n.Table(table) != nil && (len(n.LoadTables) == 0 || slices.Contains(n.LoadTables, table))
 }
 
 // warehouseTable returns a table as the warehouse has it. Where nothing else is said its rows are sorted by event time.

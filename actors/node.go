@@ -64,9 +64,10 @@ type Node struct {
 	TransformRetry    time.Duration // wait before a run is tried again, doubled each time
 	Price             catalog.Price // of its queries
 
-	Warehouse     port.Warehouse // nil: nothing is loaded
-	WarehouseName string         // which one it is: its progress is kept apart from that of others
-	LoadTables    []string       // that are loaded; none is all
+	Warehouse     port.Warehouse       // nil: nothing is loaded
+	External      *port.ExternalSchema // the warehouse shows the catalog's tables instead, and nothing is loaded
+	WarehouseName string               // which one it is: its progress is kept apart from that of others
+	LoadTables    []string             // that are loaded; none is all
 	LoadKeys      map[string]LoadKeys
 	LoadEvery     time.Duration // commits that come in that time are loaded together
 }

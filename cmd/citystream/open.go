@@ -55,6 +55,7 @@ type run struct {
 	source    *kafka.Source
 	catalog   port.Catalog
 	query     port.Query
+	warehouse port.Warehouse // nil without one
 	system    *actor.ActorSystem
 	cluster   *actors.Cluster
 	closers   []func() error
@@ -248,11 +249,17 @@ func clientConfig(endpoint, region string, k keys) aws.Config {
 }
 
 func (r *run) sql(cfg aws.Config) {
-	r.catalog = glueadapter.New(glue.NewFromConfig(cfg))
 	r.query = queryOf(cfg, r.cfg)
+	if r.cfg.Catalog.Kind == "none" {
+		return
+	}
+	r.catalog = glueadapter.New(glue.NewFromConfig(cfg))
+	if r.cfg.Redshift.Mode != "none" {
+		r.warehouse = warehouseOf(cfg, r.cfg, r.store)
+	}
 }
 
-func queryOf(cfg aws.Config, c *config.Config) port.Query {
+func queryOf(cfg aws.Config, c *config.Config) *athenaadapter.Query {
 	return athenaadapter.New(athena.NewFromConfig(cfg), athenaadapter.Options{
 		WorkGroup: c.AWS.Workgroup, OutputLocation: c.AWS.Output, PollMin: 5 * time.Millisecond, PollMax: time.Second,
 	})
@@ -294,7 +301,7 @@ func limitMemory(c *config.Config, out outside) {
 
 func (r *run) node() *actors.Node {
 	c := r.cfg
-	return &actors.Node{
+	node := &actors.Node{
 		Source: r.source, Store: r.store, Catalog: r.catalog, Metrics: actors.NewMetrics(), Log: r.log, Version: version,
 		Tables: c.Tables, DeadLetters: schema.DeadLetters(), Bucket: c.Store.Bucket, RawPrefix: c.Store.RawPrefix, Database: c.AWS.Database,
 		Limits: window.Limits{
@@ -306,6 +313,8 @@ func (r *run) node() *actors.Node {
 		Discovery: c.Master.Discovery, EndOfStream: c.Master.EndOfStreamAfter, CatalogPoll: c.Catalog.Poll,
 		Housekeeping: c.Catalog.Housekeeping, KeepLog: c.Store.KeepLog,
 	}
+	setCatalog(node, c, r.query, r.warehouse)
+	return node
 }
 
 // isTerminal reports whether a person looks at a file.
