@@ -66,8 +66,20 @@ func (t *transformer) round(ctx context.Context) outcome {
 		due = append(due, t.due(target)...)
 	}
 	due, o.again = t.rested(due)
-	if err := t.runAll(ctx, due); err != nil && ctx.Err() == nil {
-		_, o.again = t.rested(due)
+	if len(due) == 0 {
+		return o
+	}
+	t.runAll(ctx, due)
+	var left []catalog.Run
+	for _, x := range t.targets {
+		if x.ready {
+			left = append(left, t.due(x)...)
+		}
+	}
+	if now, again := t.rested(left); len(now) > 0 { // announced meanwhile, or the round was broken off
+		o.again = time.Millisecond
+	} else {
+		o.again = again
 	}
 	return o
 }
@@ -99,47 +111,44 @@ func (t *transformer) rested(due []catalog.Run) (now []catalog.Run, again time.D
 	return now, again
 }
 
-// runAll does runs, a few at a time, and returns what went wrong with any of them.
-func (t *transformer) runAll(ctx context.Context, due []catalog.Run) error {
-	var mu sync.Mutex
-	var errs []error
+// runAll does runs, a few at a time.
+func (t *transformer) runAll(ctx context.Context, due []catalog.Run) {
 	var running sync.WaitGroup
 	places := make(chan struct{}, max(1, t.node.TransformsAtOnce))
 	for _, run := range due {
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		}
 		running.Go(func() {
 			defer func() { <-places }()
-			if err := t.do(ctx, run); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			}
+			t.do(ctx, run)
 		})
 	}
 	running.Wait()
-	return errors.Join(errs...)
 }
 
 // do does one run, and notes how it went.
-func (t *transformer) do(ctx context.Context, run catalog.Run) error {
+func (t *transformer) do(ctx context.Context, run catalog.Run) {
 	x := t.targets[run.Transform.Name]
 	timed, cancel := context.WithTimeout(ctx, runMax)
 	defer cancel()
 	result, err := t.run(timed, run)
 	if ctx.Err() != nil {
-		return ctx.Err() // the catalog ends; that is no failure
+		return // the catalog ends; that is no failure
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err == nil {
 		x.done[run.Window] = result.Edition
 		delete(x.failed, run.Window)
-		t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { s.Failing = int64(len(x.failed)) })
-		return nil
+		t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) {
+			if s.Failing = int64(len(x.failed)); s.Failing == 0 {
+				s.Error = ""
+			}
+		})
+		return
 	}
 	f := x.failed[run.Window]
 	if f == nil {
@@ -154,7 +163,6 @@ func (t *transformer) do(ctx context.Context, run catalog.Run) error {
 	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) {
 		s.Failing, s.Error = int64(len(x.failed)), commitlog.HivePath(run.Window)+": "+err.Error()
 	})
-	return err
 }
 
 // transformRetryMax is the longest wait between two tries of a run: each costs money, and somebody may have to mend the SQL.
