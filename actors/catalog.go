@@ -82,7 +82,10 @@ func (c *catalogActor) start(ctx actor.Context) {
 	c.others = nil
 	if len(c.node.Transforms) > 0 && c.node.Query != nil {
 		t := newTransformer(c.node, c.board)
-		c.others = append(c.others, &chore{name: "transform", node: c.node, max: transformMax, begin: func() work { return t.round }})
+		s := &sweeper{node: c.node}
+		c.others = append(c.others,
+			&chore{name: "transform", node: c.node, max: transformMax, begin: func() work { return t.round }},
+			&chore{name: "sweep", node: c.node, max: registerMax, pause: c.node.CatalogPoll, begin: func() work { return s.round }})
 	}
 	if c.node.Warehouse != nil {
 		l := newLoader(c.node, c.board)
