@@ -260,9 +260,13 @@ func (r *run) sql(cfg aws.Config) {
 }
 
 func queryOf(cfg aws.Config, c *config.Config) *athenaadapter.Query {
-	return athenaadapter.New(athena.NewFromConfig(cfg), athenaadapter.Options{
+	return athenaadapter.New(athena.NewFromConfig(cfg), queryOptions(c))
+}
+
+func queryOptions(c *config.Config) athenaadapter.Options {
+	return athenaadapter.Options{
 		WorkGroup: c.AWS.Workgroup, OutputLocation: c.AWS.Output, PollMin: 5 * time.Millisecond, PollMax: time.Second,
-	})
+	}
 }
 
 func (r *run) openCluster(ctx context.Context, out outside) error {

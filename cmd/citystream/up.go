@@ -62,9 +62,7 @@ Exit code 0: every acknowledged record is accounted for, and the transformed tab
 			if err != nil {
 				return err
 			}
-			if cfg.Embedded.Redshift && cfg.AWS.Endpoint == "" && cfg.Redshift.Mode == "none" && cfg.Catalog.Kind != "none" {
-				cfg.Redshift.Mode, cfg.Redshift.Workgroup, cfg.Redshift.Every = "load", "citystream", time.Second
-			}
+			embeddedWarehouse(cfg)
 			u := &up{stay: stay, json: output == "json", out: c.OutOrStdout(), started: time.Now()}
 			return u.do(c.Context(), cfg, outside{
 				kafka: c.Flags().Changed("kafka"), s3: cfg.Store.Endpoint != "", aws: cfg.AWS.Endpoint != "", // the brokers have a default
