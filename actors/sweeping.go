@@ -55,6 +55,9 @@ func (s *sweeper) sweep(ctx context.Context, table string, now time.Time) error 
 		return err
 	}
 	shown, err := s.node.Catalog.Partitions(ctx, s.node.Database, table)
+	if isNotFound(err) {
+		return nil // not made yet
+	}
 	if err != nil {
 		return err
 	}
