@@ -22,6 +22,7 @@ type transformer struct {
 	node    *Node
 	board   *board
 	targets map[string]*target
+	learnt  time.Time // when the results were looked at last
 }
 
 // target is the table of one transform.
@@ -56,6 +57,12 @@ func newTransformer(node *Node, board *board) *transformer {
 func (t *transformer) round(ctx context.Context) outcome {
 	var o outcome
 	var due []catalog.Run
+	if h := t.node.Housekeeping; h > 0 && time.Since(t.learnt) > h { // another catalog may have had its last word late
+		for _, x := range t.targets {
+			x.ready = false
+		}
+		t.learnt = time.Now()
+	}
 	for _, x := range t.node.Transforms {
 		target := t.targets[x.Name]
 		if err := t.prepare(ctx, target); err != nil {
@@ -89,26 +96,38 @@ func (t *transformer) due(x *target) (due []catalog.Run) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	t.board.with(func(tables map[string]*catalog.TableState) { due = catalog.DueRuns(x.transform, tables, x.done) })
-	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { s.Due, s.Current = int64(len(due)), int64(len(x.done)-len(due)) })
+	current := len(x.done)
+	for _, run := range due {
+		if _, ok := x.done[run.Window]; ok {
+			current--
+		}
+	}
+	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { s.Due, s.Current = int64(len(due)), int64(current) })
 	return due
 }
 
 // rested returns the runs that need not wait any more after a failure, and when the first of the others may be tried again; 0 is none.
 func (t *transformer) rested(due []catalog.Run) (now []catalog.Run, again time.Duration) {
 	for _, run := range due {
-		x := t.targets[run.Transform.Name]
-		x.mu.Lock()
-		f := x.failed[run.Window]
-		x.mu.Unlock()
-		if f == nil || !time.Now().Before(f.until) {
+		wait := t.targets[run.Transform.Name].waits(run.Window)
+		switch {
+		case wait <= 0:
 			now = append(now, run)
-			continue
-		}
-		if wait := max(time.Until(f.until), time.Millisecond); again == 0 || wait < again {
+		case again == 0 || wait < again:
 			again = wait
 		}
 	}
 	return now, again
+}
+
+// waits returns for how long a window is not tried again.
+func (x *target) waits(window record.Micros) time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if f := x.failed[window]; f != nil {
+		return time.Until(f.until)
+	}
+	return 0
 }
 
 // runAll does runs, a few at a time.
@@ -116,10 +135,9 @@ func (t *transformer) runAll(ctx context.Context, due []catalog.Run) {
 	var running sync.WaitGroup
 	places := make(chan struct{}, max(1, t.node.TransformsAtOnce))
 	for _, run := range due {
-		select {
-		case places <- struct{}{}:
-		case <-ctx.Done():
-			return
+		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
 		}
 		running.Go(func() {
 			defer func() { <-places }()
