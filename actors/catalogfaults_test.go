@@ -35,6 +35,7 @@ var mishaps = []mishap{
 	{name: "another does all after", pass: true, after: true, other: true},
 	{name: "late files before", pass: true, late: true},
 	{name: "late files after", pass: true, after: true, late: true},
+	{name: "late files, another does all", pass: true, late: true, other: true},
 	{name: "late files, another does all, and this word comes last", pass: true, late: true, other: true, last: true},
 }
 

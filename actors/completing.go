@@ -120,36 +120,14 @@ func (r *registrar) newest(ctx context.Context, table string, window record.Micr
 	return newest, err
 }
 
-// show has the catalog show announcements. Another catalog may have announced a window again meanwhile, and shown that before us: whoever
-// is last looks again.
+// show has the catalog show announcements. Another catalog may have announced a window again meanwhile, and shown that before us; then it has
+// written the progress, too, and we find ours refused and compare.
 func (r *registrar) show(ctx context.Context, t *schema.Table, all []*catalog.Announcement) error {
-	for len(all) > 0 {
-		partitions := make([]port.HivePartition, len(all))
-		for i, a := range all {
-			partitions[i] = a.Partition()
-		}
-		if err := r.node.Catalog.SetPartitions(ctx, r.node.Database, strings.ToLower(t.Name), partitions); err != nil {
-			return err
-		}
-		var again []*catalog.Announcement
-		for _, a := range all {
-			newest, err := r.newest(ctx, t.Name, a.Window)
-			if err != nil {
-				return err
-			}
-			if newest <= a.Revision {
-				continue
-			}
-			younger, err := r.announcement(ctx, t.Name, a.Window, newest)
-			if err != nil {
-				return err
-			}
-			r.board.noteAnnounced(younger)
-			again = append(again, younger)
-		}
-		all = again
+	partitions := make([]port.HivePartition, len(all))
+	for i, a := range all {
+		partitions[i] = a.Partition()
 	}
-	return nil
+	return r.node.Catalog.SetPartitions(ctx, r.node.Database, strings.ToLower(t.Name), partitions)
 }
 
 // compare holds what the catalog shows against what was announced, and mends it. Windows that are registered and were never announced are noted.
@@ -180,6 +158,9 @@ func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.H
 		}
 	}
 	r.board.noteTable(t.Name, state)
+	if len(stale) == 0 {
+		return nil
+	}
 	return r.show(ctx, t, stale)
 }
 

@@ -116,6 +116,19 @@ func TestAllPartitionsHaveToPassTheEndOfAWindow(t *testing.T) {
 	}
 }
 
+func TestAnAnnouncementCountsWhatTheOneBeforeCounted(t *testing.T) {
+	stale := NewProgress()
+	stale.Logs[0], stale.Logs[1] = Cursor{Slot: 2}, Cursor{Slot: 9}
+	last := &Announcement{Table: "b", Revision: 4, Through: Slots{0: 5, 1: 3}}
+	a := Announce(last, "b", Place{Table: "b", Window: hour, Folder: "raw/b/date=1970-01-01/hour=01/"}, "x", stale, 2, time.Unix(0, 0))
+	if d := cmp.Diff(Slots{0: 5, 1: 9}, a.Through); d != "" || a.Revision != 5 || a.Location != "s3://x/raw/b/date=1970-01-01/hour=01/" {
+		t.Error(d, a)
+	}
+	if !a.Counts(Slots{0: 5, 1: 9}) || a.Counts(Slots{1: 10}) || a.Counts(Slots{2: 0}) {
+		t.Error("it counts other slots than it names")
+	}
+}
+
 func TestKeysAreReadBack(t *testing.T) {
 	key := AnnouncementKey("b", 3*hour, 12)
 	if w, r, ok := ParseAnnouncementKey("b", key); !ok || w != 3*hour || r != 12 {

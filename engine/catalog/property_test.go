@@ -294,6 +294,9 @@ func (w *world) proveRevisions(window record.Micros) {
 				}
 			}
 		}
+		if before != nil && !a.Counts(before.Through) {
+			w.t.Fatalf("revision %d of window %d counts less than the one before: %v after %v", r, window, a, before)
+		}
 		if len(counted) == 0 || before.Counts(counted) {
 			w.t.Fatalf("revision %d of window %d counts nothing new: %v after %v", r, window, a, before)
 		}
