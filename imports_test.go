@@ -71,7 +71,8 @@ var layers = map[string]layer{
 	// To the outside.
 	"engine/port": {project: []string{"engine/record"}},
 	"engine/adapter/kafka": {project: append([]string{"internal/bytepool"}, data...), outside: []string{
-		"github.com/IBM/sarama", metrics, "github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kmsg", "golang.org/x/sync/semaphore",
+		"github.com/IBM/sarama", metrics, "github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kmsg",
+		"github.com/twmb/franz-go/pkg/kversion", "golang.org/x/sync/semaphore",
 	}},
 	"engine/adapter/s3":     {project: data, outside: []string{awsSDK}},
 	"engine/adapter/glue":   {project: data, outside: []string{awsSDK}},

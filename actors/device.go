@@ -270,13 +270,14 @@ func (d *device) announce(e *commitlog.Entry) {
 		}
 	}
 	d.retries.log.Debug("committed", "slot", e.Slot, "reason", e.Reason, "files", len(e.Files), "resume", e.Resume, "read_through", e.ReadThrough)
-	d.send(committed{log: d.cfg.Log, slot: e.Slot})
+	d.send(committed{log: d.cfg.Log, slot: e.Slot, resume: e.Resume})
 }
 
 // committed passes on to the catalog that a log has grown.
 type committed struct {
-	log  commitlog.Log
-	slot commitlog.Slot
+	log    commitlog.Log
+	slot   commitlog.Slot
+	resume record.Offset
 }
 
 // schemaOf returns the table as it was when an entry was written.

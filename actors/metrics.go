@@ -21,6 +21,13 @@ type Metrics struct {
 	Buffered  prometheus.Gauge       // bytes of batches and open files
 	Held      prometheus.Gauge       // partitions that wait for memory before they fetch
 	Workers   prometheus.Gauge       // registered and alive
+	Placed    *prometheus.GaugeVec   // partitions, by whether they have an owner; at the leader only
+	Moves     prometheus.Gauge       // partitions moved between living workers in this reign; at the leader only
+	Settling  prometheus.Gauge       // seconds for which a new leader still waits for workers of the one before
+	Leading   prometheus.Gauge       // 1 where the master leads
+	Epoch     prometheus.Gauge       // of the reign; at the leader only
+	Registered prometheus.Gauge      // 1 while a worker is registered with a master
+	Abandoned prometheus.Counter     // partitions that a worker has given up because no master answered
 	Cataloged *prometheus.CounterVec // Hive partitions registered, by table
 }
 
@@ -31,6 +38,9 @@ func NewMetrics() *Metrics {
 	}
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "citystream", Name: name, Help: help}, labels)
+	}
+	single := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "citystream", Name: name, Help: help})
 	}
 	m := &Metrics{
 		Registry:  prometheus.NewRegistry(),
@@ -53,8 +63,18 @@ func NewMetrics() *Metrics {
 		Workers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "citystream", Name: "workers", Help: "Workers registered and alive.",
 		}),
+		Placed: gauge("partitions", "Partitions that are to have an owner, by what became of that; at the leading master.", "state"),
+		Moves: single("moves", "Partitions moved between living workers in this reign."),
+		Settling: single("settling_seconds", "For how long a new master still waits for workers of the one before."),
+		Leading: single("leading", "1 where the master of this node leads."),
+		Epoch: single("epoch", "Number of the reign of this node's master."),
+		Registered: single("registered", "1 while the worker of this node is registered with a master."),
+		Abandoned: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "citystream", Name: "abandoned_partitions_total", Help: "Partitions given up because no master answered for too long.",
+		}),
 		Cataloged: counter("hive_partitions_registered_total", "Hive partitions registered in the catalog.", "table"),
 	}
-	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Accounted, m.Lag, m.Waiting, m.Watermark, m.Buffered, m.Held, m.Workers, m.Cataloged)
+	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Accounted, m.Lag, m.Waiting, m.Watermark, m.Buffered, m.Held, m.Workers, m.Cataloged,
+		m.Placed, m.Moves, m.Settling, m.Leading, m.Epoch, m.Registered, m.Abandoned)
 	return m
 }

@@ -28,12 +28,19 @@ var outcomes = []struct {
 type partitionGauges struct {
 	lag, watermark, waiting prometheus.Gauge
 	accounted               []prometheus.Gauge // as outcomes
+	clear                   func() // takes back what a partition that no longer runs here showed
 }
 
 func (m *Metrics) partition(log commitlog.Log) *partitionGauges {
 	table, number := log.Table, strconv.Itoa(int(log.Partition))
 	g := &partitionGauges{
 		lag: m.Lag.WithLabelValues(table, number), watermark: m.Watermark.WithLabelValues(table, number), waiting: m.Waiting.WithLabelValues(table, number),
+	}
+	g.clear = func() {
+		labels := prometheus.Labels{"table": table, "partition": number}
+		for _, v := range []*prometheus.GaugeVec{m.Lag, m.Watermark, m.Waiting, m.Accounted} {
+			v.DeletePartialMatch(labels)
+		}
 	}
 	for _, o := range outcomes {
 		g.accounted = append(g.accounted, m.Accounted.WithLabelValues(table, number, o.label))

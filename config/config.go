@@ -43,6 +43,7 @@ type Kafka struct {
 	Brokers  []string `yaml:"brokers" default:"localhost:9092" env:"KAFKA_BOOTSTRAP_SERVERS" check:"addresses" doc:"some of the brokers, as host:port"`
 	ClientID string   `yaml:"clientId" default:"citystream" check:"given" doc:"name of this program in the brokers' logs and quotas"`
 	TLS      bool     `yaml:"tls" default:"false" doc:"encrypt; brokers are checked against the certificates that the system trusts"`
+	Group    string   `yaml:"group" default:"citystream" check:"given" doc:"first part of the names of the consumer groups, one a table (citystream-vehicle_data), whose offsets show the usual tools how far reading is; reading itself goes by the commit logs"`
 	Start    string   `yaml:"start" default:"earliest" oneof:"earliest,latest" doc:"where a partition that was never read is begun"`
 
 	FailOnDataLoss bool `yaml:"failOnDataLoss" default:"true" doc:"a partition stops when Kafka has lost records that are not committed yet; false goes on and writes the loss into the commit log"`

@@ -1166,6 +1166,96 @@ func (*Drain) Descriptor() ([]byte, []int) {
 	return file_control_proto_rawDescGZIP(), []int{12}
 }
 
+// Leave is a worker's last word to its master: it has given up everything and ends.
+type Leave struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leave) Reset() {
+	*x = Leave{}
+	mi := &file_control_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leave) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leave) ProtoMessage() {}
+
+func (x *Leave) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leave.ProtoReflect.Descriptor instead.
+func (*Leave) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Leave) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *Leave) GetIncarnation() string {
+	if x != nil {
+		return x.Incarnation
+	}
+	return ""
+}
+
+// Left confirms it.
+type Left struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Left) Reset() {
+	*x = Left{}
+	mi := &file_control_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Left) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Left) ProtoMessage() {}
+
+func (x *Left) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Left.ProtoReflect.Descriptor instead.
+func (*Left) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{14}
+}
+
 // Drained confirms that nothing is left running.
 type Drained struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1177,7 +1267,7 @@ type Drained struct {
 
 func (x *Drained) Reset() {
 	*x = Drained{}
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1279,7 @@ func (x *Drained) String() string {
 func (*Drained) ProtoMessage() {}
 
 func (x *Drained) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1292,7 @@ func (x *Drained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drained.ProtoReflect.Descriptor instead.
 func (*Drained) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{13}
+	return file_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Drained) GetClean() bool {
@@ -1230,7 +1320,7 @@ type EndOfStream struct {
 
 func (x *EndOfStream) Reset() {
 	*x = EndOfStream{}
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1242,7 +1332,7 @@ func (x *EndOfStream) String() string {
 func (*EndOfStream) ProtoMessage() {}
 
 func (x *EndOfStream) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1255,7 +1345,7 @@ func (x *EndOfStream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndOfStream.ProtoReflect.Descriptor instead.
 func (*EndOfStream) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{14}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EndOfStream) GetIdleMillis() int64 {
@@ -1274,7 +1364,7 @@ type GetStatus struct {
 
 func (x *GetStatus) Reset() {
 	*x = GetStatus{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1376,7 @@ func (x *GetStatus) String() string {
 func (*GetStatus) ProtoMessage() {}
 
 func (x *GetStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1389,7 @@ func (x *GetStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatus.ProtoReflect.Descriptor instead.
 func (*GetStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 // Status is the state of everything, as the master has last heard.
@@ -1319,7 +1409,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1421,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1434,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Status) GetEpoch() int64 {
@@ -1421,7 +1511,7 @@ type WorkerStatus struct {
 
 func (x *WorkerStatus) Reset() {
 	*x = WorkerStatus{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1523,7 @@ func (x *WorkerStatus) String() string {
 func (*WorkerStatus) ProtoMessage() {}
 
 func (x *WorkerStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1536,7 @@ func (x *WorkerStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerStatus.ProtoReflect.Descriptor instead.
 func (*WorkerStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WorkerStatus) GetWorker() string {
@@ -1524,7 +1614,7 @@ type Topic struct {
 
 func (x *Topic) Reset() {
 	*x = Topic{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1536,7 +1626,7 @@ func (x *Topic) String() string {
 func (*Topic) ProtoMessage() {}
 
 func (x *Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1549,7 +1639,7 @@ func (x *Topic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topic.ProtoReflect.Descriptor instead.
 func (*Topic) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Topic) GetTable() string {
@@ -1582,7 +1672,7 @@ type GetCatalogStatus struct {
 
 func (x *GetCatalogStatus) Reset() {
 	*x = GetCatalogStatus{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1684,7 @@ func (x *GetCatalogStatus) String() string {
 func (*GetCatalogStatus) ProtoMessage() {}
 
 func (x *GetCatalogStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1697,7 @@ func (x *GetCatalogStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCatalogStatus.ProtoReflect.Descriptor instead.
 func (*GetCatalogStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 // CatalogStatus says how far the catalog has come in each log.
@@ -1621,7 +1711,7 @@ type CatalogStatus struct {
 
 func (x *CatalogStatus) Reset() {
 	*x = CatalogStatus{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1633,7 +1723,7 @@ func (x *CatalogStatus) String() string {
 func (*CatalogStatus) ProtoMessage() {}
 
 func (x *CatalogStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1646,7 +1736,7 @@ func (x *CatalogStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogStatus.ProtoReflect.Descriptor instead.
 func (*CatalogStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CatalogStatus) GetTables() []*CatalogTable {
@@ -1675,7 +1765,7 @@ type CatalogTable struct {
 
 func (x *CatalogTable) Reset() {
 	*x = CatalogTable{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1777,7 @@ func (x *CatalogTable) String() string {
 func (*CatalogTable) ProtoMessage() {}
 
 func (x *CatalogTable) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1790,7 @@ func (x *CatalogTable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogTable.ProtoReflect.Descriptor instead.
 func (*CatalogTable) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CatalogTable) GetTable() string {
@@ -1735,7 +1825,7 @@ type CatalogCursor struct {
 
 func (x *CatalogCursor) Reset() {
 	*x = CatalogCursor{}
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +1837,7 @@ func (x *CatalogCursor) String() string {
 func (*CatalogCursor) ProtoMessage() {}
 
 func (x *CatalogCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +1850,7 @@ func (x *CatalogCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogCursor.ProtoReflect.Descriptor instead.
 func (*CatalogCursor) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{22}
+	return file_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CatalogCursor) GetLog() *Log {
@@ -1775,6 +1865,59 @@ func (x *CatalogCursor) GetSlot() int64 {
 		return x.Slot
 	}
 	return 0
+}
+
+// ClusterStatus is what a leading master shows to people and their tools.
+type ClusterStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Catalog       *CatalogStatus         `protobuf:"bytes,2,opt,name=catalog,proto3" json:"catalog,omitempty"` // empty without a catalog
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClusterStatus) Reset() {
+	*x = ClusterStatus{}
+	mi := &file_control_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClusterStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClusterStatus) ProtoMessage() {}
+
+func (x *ClusterStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClusterStatus.ProtoReflect.Descriptor instead.
+func (*ClusterStatus) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ClusterStatus) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *ClusterStatus) GetCatalog() *CatalogStatus {
+	if x != nil {
+		return x.Catalog
+	}
+	return nil
 }
 
 var File_control_proto protoreflect.FileDescriptor
@@ -1884,7 +2027,11 @@ const file_control_proto_rawDesc = "" +
 	"\tCommitted\x12!\n" +
 	"\x03log\x18\x01 \x01(\v2\x0f.citystream.LogR\x03log\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\x03R\x04slot\"\a\n" +
-	"\x05Drain\"5\n" +
+	"\x05Drain\"A\n" +
+	"\x05Leave\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\tR\vincarnation\"\x06\n" +
+	"\x04Left\"5\n" +
 	"\aDrained\x12\x14\n" +
 	"\x05clean\x18\x01 \x01(\bR\x05clean\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\".\n" +
@@ -1931,7 +2078,10 @@ const file_control_proto_rawDesc = "" +
 	"\acursors\x18\x03 \x03(\v2\x19.citystream.CatalogCursorR\acursors\"F\n" +
 	"\rCatalogCursor\x12!\n" +
 	"\x03log\x18\x01 \x01(\v2\x0f.citystream.LogR\x03log\x12\x12\n" +
-	"\x04slot\x18\x02 \x01(\x03R\x04slotB\x15Z\x13citystream/messagesb\x06proto3"
+	"\x04slot\x18\x02 \x01(\x03R\x04slot\"p\n" +
+	"\rClusterStatus\x12*\n" +
+	"\x06status\x18\x01 \x01(\v2\x12.citystream.StatusR\x06status\x123\n" +
+	"\acatalog\x18\x02 \x01(\v2\x19.citystream.CatalogStatusR\acatalogB\x15Z\x13citystream/messagesb\x06proto3"
 
 var (
 	file_control_proto_rawDescOnce sync.Once
@@ -1946,7 +2096,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_control_proto_goTypes = []any{
 	(Released_Cause)(0),      // 0: citystream.Released.Cause
 	(*Log)(nil),              // 1: citystream.Log
@@ -1962,16 +2112,19 @@ var file_control_proto_goTypes = []any{
 	(*Counters)(nil),         // 11: citystream.Counters
 	(*Committed)(nil),        // 12: citystream.Committed
 	(*Drain)(nil),            // 13: citystream.Drain
-	(*Drained)(nil),          // 14: citystream.Drained
-	(*EndOfStream)(nil),      // 15: citystream.EndOfStream
-	(*GetStatus)(nil),        // 16: citystream.GetStatus
-	(*Status)(nil),           // 17: citystream.Status
-	(*WorkerStatus)(nil),     // 18: citystream.WorkerStatus
-	(*Topic)(nil),            // 19: citystream.Topic
-	(*GetCatalogStatus)(nil), // 20: citystream.GetCatalogStatus
-	(*CatalogStatus)(nil),    // 21: citystream.CatalogStatus
-	(*CatalogTable)(nil),     // 22: citystream.CatalogTable
-	(*CatalogCursor)(nil),    // 23: citystream.CatalogCursor
+	(*Leave)(nil),            // 14: citystream.Leave
+	(*Left)(nil),             // 15: citystream.Left
+	(*Drained)(nil),          // 16: citystream.Drained
+	(*EndOfStream)(nil),      // 17: citystream.EndOfStream
+	(*GetStatus)(nil),        // 18: citystream.GetStatus
+	(*Status)(nil),           // 19: citystream.Status
+	(*WorkerStatus)(nil),     // 20: citystream.WorkerStatus
+	(*Topic)(nil),            // 21: citystream.Topic
+	(*GetCatalogStatus)(nil), // 22: citystream.GetCatalogStatus
+	(*CatalogStatus)(nil),    // 23: citystream.CatalogStatus
+	(*CatalogTable)(nil),     // 24: citystream.CatalogTable
+	(*CatalogCursor)(nil),    // 25: citystream.CatalogCursor
+	(*ClusterStatus)(nil),    // 26: citystream.ClusterStatus
 }
 var file_control_proto_depIdxs = []int32{
 	10, // 0: citystream.Register.owned:type_name -> citystream.PartitionStatus
@@ -1986,19 +2139,21 @@ var file_control_proto_depIdxs = []int32{
 	1,  // 9: citystream.PartitionStatus.log:type_name -> citystream.Log
 	11, // 10: citystream.PartitionStatus.counters:type_name -> citystream.Counters
 	1,  // 11: citystream.Committed.log:type_name -> citystream.Log
-	18, // 12: citystream.Status.workers:type_name -> citystream.WorkerStatus
+	20, // 12: citystream.Status.workers:type_name -> citystream.WorkerStatus
 	1,  // 13: citystream.Status.unassigned:type_name -> citystream.Log
-	19, // 14: citystream.Status.topics:type_name -> citystream.Topic
+	21, // 14: citystream.Status.topics:type_name -> citystream.Topic
 	10, // 15: citystream.Status.failed:type_name -> citystream.PartitionStatus
 	10, // 16: citystream.WorkerStatus.partitions:type_name -> citystream.PartitionStatus
-	22, // 17: citystream.CatalogStatus.tables:type_name -> citystream.CatalogTable
-	23, // 18: citystream.CatalogTable.cursors:type_name -> citystream.CatalogCursor
+	24, // 17: citystream.CatalogStatus.tables:type_name -> citystream.CatalogTable
+	25, // 18: citystream.CatalogTable.cursors:type_name -> citystream.CatalogCursor
 	1,  // 19: citystream.CatalogCursor.log:type_name -> citystream.Log
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	19, // 20: citystream.ClusterStatus.status:type_name -> citystream.Status
+	23, // 21: citystream.ClusterStatus.catalog:type_name -> citystream.CatalogStatus
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -2012,7 +2167,7 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   23,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

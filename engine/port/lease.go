@@ -16,6 +16,7 @@ var (
 type Leader struct {
 	Name    string `json:"name"`    // of the node
 	Address string `json:"address"` // host:port of its actors
+	HTTP    string `json:"http"`    // host:port of its pages: status, measures, health
 	Epoch   int64  `json:"epoch"`   // 0 while it has not begun its reign
 }
 

@@ -1,0 +1,148 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"citystream/cluster/membership"
+	"citystream/engine/commitlog"
+	"citystream/messages"
+)
+
+// onRegister takes a worker in. What it owns from the reign before stays its own.
+func (m *master) onRegister(ctx actor.Context, in *messages.Register) {
+	if ctx.Sender() == nil {
+		return // nobody could be told
+	}
+	answer := &messages.Registered{Epoch: int64(m.epoch), Incarnation: in.Incarnation, Beat: in.Beat}
+	switch m.roster.Register(in.Worker, in.Incarnation, time.Now()) {
+	case membership.Refused:
+		answer.Refused = true
+		ctx.Respond(answer)
+		m.log.Warn("a worker was refused: a younger one has its name; give each worker a name of its own", "worker", in.Worker, "incarnation", in.Incarnation)
+		return
+	case membership.Replaced:
+		m.places.bury(in.Worker)
+		m.members[in.Worker] = &member{}
+		m.log.Info("worker has been started again", "worker", in.Worker, "incarnation", in.Incarnation)
+	case membership.Joined:
+		m.members[in.Worker] = &member{}
+		m.log.Info("worker registered", "worker", in.Worker, "incarnation", in.Incarnation, "brings", len(in.Owned))
+	}
+	w := m.members[in.Worker]
+	w.pid, w.incarnation, w.zone, m.lonely = ctx.Sender(), in.Incarnation, in.Zone, false
+	m.places.adopt(in.Worker, in.Zone, in.Owned)
+	m.node.Metrics.Workers.Set(float64(len(m.members)))
+	if m.options.Catalog != nil {
+		answer.Catalog = &messages.Address{Host: m.options.Catalog.Address, Id: m.options.Catalog.Id}
+	}
+	ctx.Respond(answer)
+	if m.drain != nil {
+		w.draining = true
+		ctx.Request(w.pid, &messages.Drain{})
+	}
+	m.replan(ctx)
+}
+
+func (m *master) onHeartbeat(ctx actor.Context, in *messages.Heartbeat) {
+	if ctx.Sender() == nil {
+		return
+	}
+	w := m.members[in.Worker]
+	switch verdict := m.roster.Heartbeat(in.Worker, in.Incarnation, time.Now()); {
+	case verdict == membership.Refused:
+		ctx.Respond(&messages.HeartbeatAck{Epoch: int64(m.epoch), Incarnation: in.Incarnation, Beat: in.Beat, Refused: true})
+		return
+	case verdict != membership.Known || w == nil:
+		ctx.Respond(&messages.HeartbeatAck{Epoch: int64(m.epoch), Incarnation: in.Incarnation, Beat: in.Beat})
+		return
+	}
+	if in.Draining && !w.draining {
+		w.draining = true
+		m.log.Info("worker is draining: what it commits is given to others", "worker", in.Worker)
+		m.replan(ctx)
+	}
+	if m.places.heard(in.Worker, in.Partitions) {
+		m.replan(ctx)
+	}
+	for _, r := range in.Released {
+		if m.onReleased(ctx, r) {
+			m.replan(ctx)
+		}
+	}
+	ctx.Respond(m.ack(in.Worker, in.Beat))
+}
+
+// onReleased takes note of the end of a partition's life at a worker; it reports whether that is news.
+func (m *master) onReleased(ctx actor.Context, r *messages.Released) bool {
+	_, news := m.places.released(r)
+	if news && r.Cause == messages.Released_LOST && commitlog.Epoch(r.SeenEpoch) >= m.epoch {
+		m.raise(ctx, commitlog.Epoch(r.SeenEpoch))
+	}
+	return news
+}
+
+// ack says to a worker all that it is to own, and the time that idle partitions follow. beat is what it answers, 0 for none.
+func (m *master) ack(worker string, beat int64) *messages.HeartbeatAck {
+	return &messages.HeartbeatAck{
+		Epoch: int64(m.epoch), Incarnation: m.members[worker].incarnation, Beat: beat, Known: true,
+		Times: m.times.now, Assigned: m.places.answer(worker),
+	}
+}
+
+// buryTheDead gives away what silent workers had.
+func (m *master) buryTheDead(ctx actor.Context) {
+	dead := m.roster.Expire(time.Now())
+	for _, name := range dead {
+		m.log.Warn("worker is dead: nothing was heard of it", "worker", name, "for", m.node.WorkerDead, "partitions", len(m.places.byWorker[name]))
+		m.forget(ctx, name)
+	}
+	if len(dead) > 0 && len(m.members) == 0 && !m.lonely {
+		m.lonely = true
+		m.log.Warn("no worker is left")
+		if m.options.Lonely != nil {
+			m.options.Lonely()
+		}
+	}
+}
+
+// onLeave takes note of a worker that has ended.
+func (m *master) onLeave(ctx actor.Context, in *messages.Leave) {
+	if m.roster.Leave(in.Worker, in.Incarnation) {
+		m.log.Info("worker has left", "worker", in.Worker)
+		m.forget(ctx, in.Worker)
+	}
+	if ctx.Sender() != nil {
+		ctx.Respond(&messages.Left{})
+	}
+}
+
+// forget takes a worker out, and frees what it had.
+func (m *master) forget(ctx actor.Context, name string) {
+	delete(m.members, name)
+	m.places.bury(name)
+	m.node.Metrics.Workers.Set(float64(len(m.members)))
+	m.replan(ctx)
+	m.drainedWhenEmpty(ctx)
+}
+
+func (m *master) onDrain(ctx actor.Context) {
+	m.drain = ctx.Sender()
+	for _, w := range m.members {
+		w.draining = true
+		ctx.Request(w.pid, &messages.Drain{})
+	}
+	m.drainedWhenEmpty(ctx)
+}
+
+func (m *master) drainedWhenEmpty(ctx actor.Context) {
+	if m.drain == nil || len(m.members) > 0 {
+		return
+	}
+	clean := true
+	for _, p := range m.places.all {
+		clean = clean && p.failed == ""
+	}
+	ctx.Send(m.drain, &messages.Drained{Clean: clean})
+}

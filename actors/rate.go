@@ -1,0 +1,73 @@
+package actors
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"citystream/engine/pipeline"
+)
+
+// rateTime is over how long a rate is smoothed.
+const rateTime = 5 * time.Second
+
+// rate is how many offsets a second a partition moves on, smoothed.
+type rate struct {
+	perSecond float64
+	position  int64
+	at        time.Time
+}
+
+func (r *rate) note(position int64, now time.Time) {
+	if past := now.Sub(r.at); !r.at.IsZero() && past > 0 && position >= r.position {
+		weight := 1 - math.Exp(-past.Seconds()/rateTime.Seconds())
+		r.perSecond += weight * (float64(position-r.position)/past.Seconds() - r.perSecond)
+	}
+	r.position, r.at = position, now
+}
+
+// flushed is when a partition has committed files last, and why.
+type flushed struct {
+	files  int64
+	at     time.Time
+	reason string
+}
+
+func (f *flushed) note(s pipeline.Status, now time.Time) {
+	if s.Counters.Files > f.files && f.files > 0 || s.Counters.Files > 0 && f.at.IsZero() && s.Reason != "" {
+		f.at, f.reason = now, string(s.Reason)
+	}
+	f.files = s.Counters.Files
+}
+
+// pace keeps the readers of a worker to so many records a second together. A nil pace does not wait.
+type pace struct {
+	perSecond float64
+
+	mu   sync.Mutex
+	free time.Time // when what was read before is paid for
+}
+
+// wait takes note of records that were read, and waits until there is time for more; it returns ctx's error if that ends first.
+func (p *pace) wait(ctx context.Context, records int) error {
+	if p == nil || records == 0 {
+		return ctx.Err()
+	}
+	p.mu.Lock()
+	now := time.Now()
+	if p.free.Before(now) {
+		p.free = now
+	}
+	due := p.free
+	p.free = p.free.Add(time.Duration(float64(records) / p.perSecond * float64(time.Second)))
+	p.mu.Unlock()
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,72 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"citystream/messages"
+)
+
+// WorkerNode is the one worker of a process that belongs to a cluster of nodes. Safe for concurrent use.
+type WorkerNode struct {
+	system *actor.ActorSystem
+	worker *actor.PID
+	ended  chan error
+}
+
+// StartWorker starts a worker that looks for its master by find.
+func StartWorker(system *actor.ActorSystem, node *Node, o WorkerOptions) (*WorkerNode, error) {
+	n := &WorkerNode{system: system, ended: make(chan error, 1)}
+	o.Ended = n.end
+	var err error
+	if n.worker, err = system.Root.SpawnNamed(WorkerProps(node, o), workerName); err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		switch ctx.Message().(type) {
+		case *actor.Started:
+			ctx.Watch(n.worker)
+		case *actor.Terminated:
+			n.end(errors.New("the worker has ended unasked; its log says why"))
+		}
+	}))
+	return n, nil
+}
+
+func (n *WorkerNode) end(err error) {
+	select {
+	case n.ended <- err:
+	default: // the first reason counts
+	}
+}
+
+// Ended brings the reason why the worker can go on no longer.
+func (n *WorkerNode) Ended() <-chan error { return n.ended }
+
+// Drain lets the worker commit what it has read and hand it over, until ctx ends.
+func (n *WorkerNode) Drain(ctx context.Context) error {
+	patience := time.Hour
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = time.Until(deadline)
+	}
+	drained, err := ask[*messages.Drained](ctx, n.system, n.worker, &messages.Drain{}, patience)
+	switch {
+	case err != nil:
+		return fmt.Errorf("drain: %w", err)
+	case !drained.Clean:
+		return fmt.Errorf("drain: %s", drained.Error)
+	}
+	return nil
+}
+
+// Stop ends the worker at once; what is not committed is read again by the partitions' next owners.
+func (n *WorkerNode) Stop() error {
+	if err := stopActor(n.system, n.worker); err != nil {
+		return fmt.Errorf("stop worker: %w", err)
+	}
+	return nil
+}
