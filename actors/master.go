@@ -289,17 +289,7 @@ func (m *master) replan(ctx actor.Context) {
 	if m.raising {
 		return // claims under the old epoch would be refused
 	}
-	var alive []string
-	for name, w := range m.members {
-		if !w.draining {
-			alive = append(alive, name)
-		}
-	}
-	current := map[commitlog.Log]string{}
-	for log, a := range m.assigned {
-		current[log] = a.worker
-	}
-	plan := assign.Plan(m.logs(), alive, current)
+	plan := m.plan()
 	for log, a := range m.assigned {
 		if plan[log] != a.worker {
 			a.revoking = true
@@ -315,6 +305,28 @@ func (m *master) replan(ctx actor.Context) {
 	for name, w := range m.members {
 		ctx.Request(w.pid, m.ack(name))
 	}
+}
+
+// plan returns the intended owner of every log, if there are workers.
+func (m *master) plan() map[commitlog.Log]string {
+	var alive []assign.Worker
+	for name, w := range m.members {
+		if !w.draining {
+			alive = append(alive, assign.Worker{Name: name})
+		}
+	}
+	plan := map[commitlog.Log]string{}
+	if len(alive) == 0 {
+		return plan
+	}
+	var partitions []assign.Partition
+	for _, log := range m.logs() {
+		partitions = append(partitions, assign.Partition{Log: log, Owner: m.assigned[log].worker})
+	}
+	for i, owner := range assign.Plan(partitions, alive, assign.Options{}) {
+		plan[partitions[i].Log] = owner
+	}
+	return plan
 }
 
 // ack says to a worker all that it is to own, and the time that idle partitions follow.
