@@ -52,6 +52,7 @@ var layers = map[string]layer{
 	"engine/pipeline":     {pure: true, project: append([]string{"engine/decode", "engine/window"}, data...)},
 	"fleet":               {pure: true, project: []string{"engine/record"}},
 	"cluster/assign":      {pure: true, project: []string{"engine/commitlog", "engine/record"}},
+	"cluster/membership":  {pure: true, project: []string{"engine/commitlog"}},
 	"internal/strictyaml": {pure: true, outside: []string{"github.com/goccy/go-yaml"}},
 	"config":              {pure: true, project: []string{"engine/schema", "internal/strictyaml"}},
 
