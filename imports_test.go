@@ -86,6 +86,8 @@ var layers = map[string]layer{
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
 	"cluster/reign":    {project: []string{"engine/commitlog", "engine/port"}},
+	"cluster/certs":  {},
+	"cluster/remote": {outside: []string{"github.com/asynkron/protoactor-go/", "google.golang.org/grpc", proto}},
 	"actors": {
 		project: append([]string{
 			"cluster/assign", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/window",
