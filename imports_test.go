@@ -84,6 +84,11 @@ var layers = map[string]layer{
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
 	"cluster/reign":    {project: []string{"engine/commitlog", "engine/port"}},
+
+	// Each client of a lease's store has one home, and none of them is known to another.
+	"cluster/lease/objectstore": {project: []string{"cluster/lease/term", "engine/commitlog", "engine/port"}},
+	"cluster/lease/term":        {project: []string{"engine/port"}},
+
 	"actors": {
 		project: append([]string{
 			"cluster/assign", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/window",
