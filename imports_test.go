@@ -86,11 +86,16 @@ var layers = map[string]layer{
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
 	"cluster/reign":    {project: []string{"engine/commitlog", "engine/port"}},
-	"cluster/certs":  {},
-	"cluster/remote": {outside: []string{"github.com/asynkron/protoactor-go/", "google.golang.org/grpc", proto}},
+	"cluster/certs":    {},
+	"cluster/remote":   {outside: []string{"github.com/asynkron/protoactor-go/", "google.golang.org/grpc", proto}},
+
+	// Each client of a lease's store has one home, and none of them is known to another.
+	"cluster/lease/objectstore": {project: []string{"cluster/lease/term", "engine/commitlog", "engine/port"}},
+	"cluster/lease/term":        {project: []string{"engine/port"}},
+
 	"actors": {
 		project: append([]string{
-			"cluster/assign", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/window",
+			"cluster/assign", "cluster/membership", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/window",
 			"fleet", "fleet/drivestate", "messages",
 		}, data...),
 		outside: []string{actor, metrics, proto},
@@ -112,7 +117,7 @@ var layers = map[string]layer{
 	},
 	"cmd/citystream": {
 		project: append([]string{
-			"actors", "cluster/reign", "config", "engine/adapter/...", "engine/replay", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
+			"actors", "cluster/certs", "cluster/lease", "cluster/remote", "config", "engine/adapter/...", "engine/replay", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
 		}, data...),
 		outside: []string{
 			awsSDK, // makes the clients that the adapters are given

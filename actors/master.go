@@ -36,13 +36,13 @@ type master struct {
 	asking  bool                  // a discovery is under way
 	places  *placements
 
-	settled  time.Time          // until when workers of the master before are waited for
-	planning bool               // a plan is due
-	times    *tableTimes        // what idle partitions follow
-	drain    *actor.PID         // who is told when all workers are drained
-	lonely   bool               // the last worker has died, which has been told
-	ticking  chan struct{}
-	gauges   *placementGauges
+	settlement *membership.Settlement // with what the workers of the master before may still have
+	planning   bool                   // a plan is due
+	times      *tableTimes            // what idle partitions follow
+	drain      *actor.PID             // who is told when all workers are drained
+	lonely     bool                   // the last worker has died, which has been told
+	ticking    chan struct{}
+	gauges     *placementGauges
 }
 
 // member is a worker that has registered.
@@ -51,7 +51,7 @@ type member struct {
 	incarnation string
 	zone        string
 	draining    bool
-	silenceMax  time.Duration
+	order       int64 // of the last word to it
 }
 
 // MasterOptions say how a master reigns.
@@ -136,7 +136,7 @@ func (m *master) start(ctx actor.Context) {
 	m.ticking = tickTo(ctx, m.node.Heartbeat, tick{})
 	discovering := tickTo(ctx, m.node.Discovery, discover{})
 	go func() { <-m.ticking; close(discovering) }()
-	m.settled = time.Now().Add(m.options.Settle)
+	m.settlement = membership.NewSettlement(time.Now(), m.options.Settle, m.options.Settle == 0)
 	if m.options.Settle > 0 {
 		m.log.Info("waiting for the workers of the master before; what they own stays theirs", "epoch", m.epoch, "at_most", m.options.Settle)
 		go func(self *actor.PID, root *actor.RootContext) {
@@ -155,7 +155,7 @@ func (m *master) start(ctx actor.Context) {
 func (m *master) onTick(ctx actor.Context) {
 	m.buryTheDead(ctx)
 	m.times.refresh(m.places)
-	m.gauges.set(m.places, time.Until(m.settled))
+	m.gauges.set(m.places, m.settlement.Left(time.Now()))
 	m.replan(ctx) // rates and lags change without anybody saying so
 }
 
@@ -245,7 +245,9 @@ func (m *master) plan(ctx actor.Context) {
 			workers = append(workers, assign.Worker{Name: name, Zone: w.zone})
 		}
 	}
-	for name := range m.places.plan(workers, time.Now().Before(m.settled), assign.Options{DeadBand: loadBand}) {
+	now := time.Now()
+	mayGive := func(log commitlog.Log) bool { return m.settlement.MayGive(log, now) }
+	for name := range m.places.plan(workers, !m.settlement.Over(now), mayGive, assign.Options{DeadBand: loadBand}) {
 		if w := m.members[name]; w != nil {
 			ctx.Request(w.pid, m.ack(name, 0))
 		}

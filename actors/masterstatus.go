@@ -11,7 +11,7 @@ import (
 // status is the state of everything, as the master has last heard. The partition statuses in it are what arrived: nobody changes them.
 func (m *master) status() *messages.Status {
 	s := &messages.Status{
-		Epoch: int64(m.epoch), Leader: m.options.Name, Moves: m.places.moves, SettlingMillis: max(0, time.Until(m.settled).Milliseconds()),
+		Epoch: int64(m.epoch), Leader: m.options.Name, Moves: m.places.moves, SettlingMillis: m.settlement.Left(time.Now()).Milliseconds(),
 	}
 	now := time.Now()
 	for _, name := range slices.Sorted(maps.Keys(m.members)) {

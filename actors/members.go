@@ -16,13 +16,16 @@ func (m *master) onRegister(ctx actor.Context, in *messages.Register) {
 		return // nobody could be told
 	}
 	answer := &messages.Registered{Epoch: int64(m.epoch), Incarnation: in.Incarnation, Beat: in.Beat}
-	switch m.roster.Register(in.Worker, in.Incarnation, time.Now()) {
+	switch m.roster.Register(in.Worker, in.Incarnation, in.Beat, time.Now()) {
+	case membership.Late:
+		return
 	case membership.Refused:
 		answer.Refused = true
 		ctx.Respond(answer)
-		m.log.Warn("a worker was refused: a younger one has its name; give each worker a name of its own", "worker", in.Worker, "incarnation", in.Incarnation)
+		m.log.Warn("a worker was refused: a younger one has its name, or it has left; give each worker a name of its own", "worker", in.Worker, "incarnation", in.Incarnation)
 		return
 	case membership.Replaced:
+		m.settlement.Died(in.Worker, true)
 		m.places.bury(in.Worker)
 		m.members[in.Worker] = &member{}
 		m.log.Info("worker has been started again", "worker", in.Worker, "incarnation", in.Incarnation)
@@ -32,7 +35,14 @@ func (m *master) onRegister(ctx actor.Context, in *messages.Register) {
 	}
 	w := m.members[in.Worker]
 	w.pid, w.incarnation, w.zone, m.lonely = ctx.Sender(), in.Incarnation, in.Zone, false
+	for _, o := range in.Owned {
+		if p := m.places.of(fromLog(o.Log)); p.worker != in.Worker {
+			m.settlement.Adopt(in.Worker, p.log)
+		}
+	}
 	m.places.adopt(in.Worker, in.Zone, in.Owned)
+	w.order++
+	answer.Order = w.order
 	m.node.Metrics.Workers.Set(float64(len(m.members)))
 	if m.options.Catalog != nil {
 		answer.Catalog = &messages.Address{Host: m.options.Catalog.Address, Id: m.options.Catalog.Id}
@@ -50,7 +60,9 @@ func (m *master) onHeartbeat(ctx actor.Context, in *messages.Heartbeat) {
 		return
 	}
 	w := m.members[in.Worker]
-	switch verdict := m.roster.Heartbeat(in.Worker, in.Incarnation, time.Now()); {
+	switch verdict := m.roster.Heartbeat(in.Worker, in.Incarnation, in.Beat, time.Now()); {
+	case verdict == membership.Late:
+		return
 	case verdict == membership.Refused:
 		ctx.Respond(&messages.HeartbeatAck{Epoch: int64(m.epoch), Incarnation: in.Incarnation, Beat: in.Beat, Refused: true})
 		return
@@ -63,7 +75,10 @@ func (m *master) onHeartbeat(ctx actor.Context, in *messages.Heartbeat) {
 		m.log.Info("worker is draining: what it commits is given to others", "worker", in.Worker)
 		m.replan(ctx)
 	}
-	if m.places.heard(in.Worker, in.Partitions) {
+	if in.Epoch == int64(m.epoch) {
+		m.settlement.Confirm(in.Worker)
+	}
+	if m.places.heard(in.Worker, in.Order, in.Partitions) {
 		m.replan(ctx)
 	}
 	for _, r := range in.Released {
@@ -76,6 +91,7 @@ func (m *master) onHeartbeat(ctx actor.Context, in *messages.Heartbeat) {
 
 // onReleased takes note of the end of a partition's life at a worker; it reports whether that is news.
 func (m *master) onReleased(ctx actor.Context, r *messages.Released) bool {
+	m.settlement.Released(r.Worker, fromLog(r.Log))
 	_, news := m.places.released(r)
 	if news && r.Cause == messages.Released_LOST && commitlog.Epoch(r.SeenEpoch) >= m.epoch {
 		m.raise(ctx, commitlog.Epoch(r.SeenEpoch))
@@ -85,9 +101,11 @@ func (m *master) onReleased(ctx actor.Context, r *messages.Released) bool {
 
 // ack says to a worker all that it is to own, and the time that idle partitions follow. beat is what it answers, 0 for none.
 func (m *master) ack(worker string, beat int64) *messages.HeartbeatAck {
+	w := m.members[worker]
+	w.order++
 	return &messages.HeartbeatAck{
-		Epoch: int64(m.epoch), Incarnation: m.members[worker].incarnation, Beat: beat, Known: true,
-		Times: m.times.now, Assigned: m.places.answer(worker),
+		Epoch: int64(m.epoch), Incarnation: w.incarnation, Beat: beat, Order: w.order, Known: true,
+		Times: m.times.now, Assigned: m.places.answer(worker, w.order),
 	}
 }
 
@@ -96,6 +114,7 @@ func (m *master) buryTheDead(ctx actor.Context) {
 	dead := m.roster.Expire(time.Now())
 	for _, name := range dead {
 		m.log.Warn("worker is dead: nothing was heard of it", "worker", name, "for", m.node.WorkerDead, "partitions", len(m.places.byWorker[name]))
+		m.settlement.Died(name, false)
 		m.forget(ctx, name)
 	}
 	if len(dead) > 0 && len(m.members) == 0 && !m.lonely {
@@ -109,7 +128,8 @@ func (m *master) buryTheDead(ctx actor.Context) {
 
 // onLeave takes note of a worker that has ended.
 func (m *master) onLeave(ctx actor.Context, in *messages.Leave) {
-	if m.roster.Leave(in.Worker, in.Incarnation) {
+	if m.roster.Leave(in.Worker, in.Incarnation, time.Now()) {
+		m.settlement.Died(in.Worker, true)
 		m.log.Info("worker has left", "worker", in.Worker)
 		m.forget(ctx, in.Worker)
 	}

@@ -41,7 +41,7 @@ type Node struct {
 	Uploads     int   // parts that one worker uploads at the same time; 0 is 16
 	MemoryBytes int64 // that the partitions of one worker may buffer; 0 is without limit
 
-	MaxRate     int   // records a second that one worker reads at most; 0 is without limit
+	MaxRate int // records a second that one worker reads at most; 0 is without limit
 
 	GroupOffsets port.GroupOffsets // nil: no consumer group shows how far reading is
 	Group        string            // first part of the groups' names, one a table

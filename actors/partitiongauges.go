@@ -28,7 +28,7 @@ var outcomes = []struct {
 type partitionGauges struct {
 	lag, watermark, waiting prometheus.Gauge
 	accounted               []prometheus.Gauge // as outcomes
-	clear                   func() // takes back what a partition that no longer runs here showed
+	clear                   func()             // takes back what a partition that no longer runs here showed
 }
 
 func (m *Metrics) partition(log commitlog.Log) *partitionGauges {

@@ -13,7 +13,7 @@ type placement struct {
 	worker   string // "" while nobody may
 	version  int64
 	revoking bool
-	free     bool   // known to be nobody's: a master that settles gives away nothing else
+	revoked  int64  // order of the word that revokes it
 	zone     string // of the worker that had it last
 	failed   string // why it was stopped by an error that does not pass; it is not given away again in this reign
 	status   *messages.PartitionStatus
@@ -65,14 +65,13 @@ func (s *placements) take(p *placement) {
 	if p.worker != "" {
 		delete(s.byWorker[p.worker], p)
 	}
-	p.worker, p.revoking, p.free, p.status = "", false, false, nil
+	p.worker, p.revoking, p.revoked, p.status = "", false, 0, nil
 }
 
 // bury frees what a worker had.
 func (s *placements) bury(worker string) {
 	for p := range s.byWorker[worker] {
 		s.take(p)
-		p.free = true
 	}
 	delete(s.byWorker, worker)
 }
@@ -91,14 +90,14 @@ func (s *placements) adopt(worker, zone string, owned []*messages.PartitionStatu
 }
 
 // plan brings the placements into line with what the workers can carry: what is free is given away, what is to move is revoked first, and
-// given away when its worker has committed and released it. While settling nothing moves, and only what is known to be nobody's is given
+// given away when its worker has committed and released it. While a new master settles nothing moves, and only what mayGive lets pass is given
 // away. It returns the workers whose placements have changed.
-func (s *placements) plan(workers []assign.Worker, settling bool, o assign.Options) map[string]bool {
+func (s *placements) plan(workers []assign.Worker, settling bool, mayGive func(commitlog.Log) bool, o assign.Options) map[string]bool {
 	changed := map[string]bool{}
 	placed := make([]*placement, 0, len(s.all))
 	partitions := make([]assign.Partition, 0, len(s.all))
 	for _, p := range s.all {
-		if p.failed != "" || settling && p.worker == "" && !p.free {
+		if p.failed != "" || p.worker == "" && !mayGive(p.log) {
 			continue
 		}
 		placed = append(placed, p)
@@ -119,7 +118,7 @@ func (s *placements) plan(workers []assign.Worker, settling bool, o assign.Optio
 			changed[owner] = true
 		case owner == p.worker: // it was to move, and need not any more: the worker has begun to drain it, and is given it again when it has
 		case !settling && !p.revoking:
-			p.revoking = true
+			p.revoking, p.revoked = true, 0
 			s.moves++
 			changed[p.worker] = true
 		}
@@ -127,20 +126,23 @@ func (s *placements) plan(workers []assign.Worker, settling bool, o assign.Optio
 	return changed
 }
 
-// answer says all that a worker is to own.
-func (s *placements) answer(worker string) []*messages.Assign {
+// answer says all that a worker is to own, as the master's word of that order.
+func (s *placements) answer(worker string, order int64) []*messages.Assign {
 	assigned := make([]*messages.Assign, 0, len(s.byWorker[worker]))
 	for p := range s.byWorker[worker] {
-		if !p.revoking {
+		switch {
+		case !p.revoking:
 			assigned = append(assigned, &messages.Assign{Version: p.version, Log: toLog(p.log)})
+		case p.revoked == 0:
+			p.revoked = order
 		}
 	}
 	return assigned
 }
 
-// heard takes note of how a worker's partitions stand. It reports whether something became free: a log that is being moved and that the
-// worker no longer reports was released before it ever ran.
-func (s *placements) heard(worker string, statuses []*messages.PartitionStatus) (freed bool) {
+// heard takes note of how a worker's partitions stand that follows the master's words up to order. It reports whether something became free:
+// a log that is being moved, and that the worker does not report although it knows of the move, was released before it ever ran.
+func (s *placements) heard(worker string, order int64, statuses []*messages.PartitionStatus) (freed bool) {
 	reported := make(map[commitlog.Log]bool, len(statuses))
 	for _, st := range statuses {
 		log := fromLog(st.Log)
@@ -150,9 +152,9 @@ func (s *placements) heard(worker string, statuses []*messages.PartitionStatus) 
 		}
 	}
 	for p := range s.byWorker[worker] {
-		if p.revoking && !reported[p.log] {
+		if p.revoking && p.revoked > 0 && order >= p.revoked && !reported[p.log] {
 			s.take(p)
-			p.free, freed = true, true
+			freed = true
 		}
 	}
 	return freed
@@ -165,7 +167,6 @@ func (s *placements) released(r *messages.Released) (p *placement, news bool) {
 		return nil, false
 	}
 	s.take(p)
-	p.free = true
 	if r.Cause == messages.Released_FAILED {
 		p.failed = r.Error
 	}
@@ -178,4 +179,3 @@ func (s *placements) grow(table, topic string, partitions int) {
 		s.of(commitlog.Log{Table: table, TopicPartition: record.TopicPartition{Topic: topic, Partition: record.Partition(n)}})
 	}
 }
-

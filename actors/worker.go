@@ -50,6 +50,8 @@ type WorkerOptions struct {
 	Find        FindLeader // nil: Master is the only one
 	// Ended is told that the worker can go on no longer, with the reason; nil if nobody needs to know.
 	Ended func(error)
+
+	registered func(bool) // is told whether the worker is a member; nil if nobody needs to know
 }
 
 // owned is a partition that runs here.

@@ -45,8 +45,9 @@ func (w *worker) onTick(ctx actor.Context) {
 		ctx.Request(o.pid, askStatus{record.MicrosOf(now)})
 	}
 	do := w.link.Tick(now)
-	if do.Abandon && w.drain == nil {
+	if do.Abandon && w.drain == nil { // a drain goes on: what it commits nobody commits twice
 		w.abandon(ctx)
+		w.membership()
 	}
 	if do.Look {
 		w.look(ctx)
@@ -122,7 +123,7 @@ func (w *worker) beat(ctx actor.Context) {
 func (w *worker) sendBeat(ctx actor.Context, number int64) {
 	ctx.Request(w.master, &messages.Heartbeat{
 		Worker: w.options.Name, Incarnation: w.options.Incarnation, Epoch: w.epoch, Beat: number,
-		Partitions: w.statuses(), Released: w.released, Draining: w.drain != nil,
+		Order: w.link.Order(), Partitions: w.statuses(), Released: w.released, Draining: w.drain != nil,
 	})
 }
 
@@ -149,7 +150,8 @@ func (w *worker) abandon(ctx actor.Context) {
 }
 
 func (w *worker) onRegistered(ctx actor.Context, m *messages.Registered) {
-	if !w.link.Registered(m.Epoch, m.Incarnation, m.Beat, m.Refused, time.Now()) {
+	answer := membership.Answer{Epoch: m.Epoch, Incarnation: m.Incarnation, Number: m.Beat, Order: m.Order, Refused: m.Refused}
+	if !w.link.Registered(answer, time.Now()) {
 		w.endIfRefused(ctx)
 		return
 	}
@@ -157,7 +159,7 @@ func (w *worker) onRegistered(ctx actor.Context, m *messages.Registered) {
 		w.log.Info("registered with the master", "epoch", m.Epoch, "partitions", len(w.owned))
 	}
 	w.epoch = m.Epoch
-	w.node.Metrics.Registered.Set(1)
+	w.membership()
 	if m.Catalog != nil {
 		w.catalog = actor.NewPID(m.Catalog.Host, m.Catalog.Id)
 	}
@@ -166,16 +168,13 @@ func (w *worker) onRegistered(ctx actor.Context, m *messages.Registered) {
 
 // onAck brings what runs here into line with what is assigned.
 func (w *worker) onAck(ctx actor.Context, m *messages.HeartbeatAck) {
-	if !w.link.Acked(m.Epoch, m.Incarnation, m.Beat, m.Known, m.Refused, time.Now()) {
+	answer := membership.Answer{Epoch: m.Epoch, Incarnation: m.Incarnation, Number: m.Beat, Order: m.Order, Known: m.Known, Refused: m.Refused}
+	if !w.link.Acked(answer, time.Now()) {
 		w.endIfRefused(ctx)
+		w.membership()
 		return
 	}
 	w.epoch = m.Epoch
-	if !m.Known {
-		w.node.Metrics.Registered.Set(0)
-		w.onTick(ctx) // which registers
-		return
-	}
 	assigned := map[commitlog.Log]int64{}
 	for _, a := range m.Assigned {
 		assigned[fromLog(a.Log)] = a.Version
@@ -193,6 +192,15 @@ func (w *worker) onAck(ctx actor.Context, m *messages.HeartbeatAck) {
 	}
 	w.passTimes(ctx, m.Times)
 	w.drainGoesOn(ctx)
+}
+
+// membership shows whether the worker is registered with a master.
+func (w *worker) membership() {
+	member := w.link.Member()
+	w.node.Metrics.Registered.Set(map[bool]float64{true: 1}[member])
+	if w.options.registered != nil {
+		w.options.registered(member)
+	}
 }
 
 // endIfRefused ends a worker whose name a younger one has: two of one name would take each other's partitions.

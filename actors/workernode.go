@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -16,12 +17,13 @@ type WorkerNode struct {
 	system *actor.ActorSystem
 	worker *actor.PID
 	ended  chan error
+	member atomic.Bool
 }
 
 // StartWorker starts a worker that looks for its master by find.
 func StartWorker(system *actor.ActorSystem, node *Node, o WorkerOptions) (*WorkerNode, error) {
 	n := &WorkerNode{system: system, ended: make(chan error, 1)}
-	o.Ended = n.end
+	o.Ended, o.registered = n.end, n.member.Store
 	var err error
 	if n.worker, err = system.Root.SpawnNamed(WorkerProps(node, o), workerName); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
@@ -46,6 +48,9 @@ func (n *WorkerNode) end(err error) {
 
 // Ended brings the reason why the worker can go on no longer.
 func (n *WorkerNode) Ended() <-chan error { return n.ended }
+
+// Registered says whether the worker is registered with a master.
+func (n *WorkerNode) Registered() bool { return n.member.Load() }
 
 // Drain lets the worker commit what it has read and hand it over, until ctx ends.
 func (n *WorkerNode) Drain(ctx context.Context) error {

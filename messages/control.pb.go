@@ -274,7 +274,8 @@ type Registered struct {
 	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Catalog       *Address               `protobuf:"bytes,3,opt,name=catalog,proto3" json:"catalog,omitempty"`
 	Beat          int64                  `protobuf:"varint,4,opt,name=beat,proto3" json:"beat,omitempty"`       // that is answered
-	Refused       bool                   `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"` // a younger incarnation has the worker's name: this one is to end
+	Refused       bool                   `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"` // a younger incarnation has the worker's name, or it has left: this one is to end
+	Order         int64                  `protobuf:"varint,6,opt,name=order,proto3" json:"order,omitempty"`     // counts the master's words to this worker in this reign, from 1
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,6 +345,13 @@ func (x *Registered) GetRefused() bool {
 	return false
 }
 
+func (x *Registered) GetOrder() int64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
 // Heartbeat says once a second that a worker lives, and how its partitions stand.
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -354,6 +362,7 @@ type Heartbeat struct {
 	Released      []*Released            `protobuf:"bytes,5,rep,name=released,proto3" json:"released,omitempty"`  // until the master no longer assigns them
 	Beat          int64                  `protobuf:"varint,6,opt,name=beat,proto3" json:"beat,omitempty"`         // counts; the answer says which it answers, and the worker's patience begins when that one was sent
 	Draining      bool                   `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"` // it ends: nothing more is to be assigned to it
+	Order         int64                  `protobuf:"varint,8,opt,name=order,proto3" json:"order,omitempty"`       // of the newest of the master's words that it follows
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -437,6 +446,13 @@ func (x *Heartbeat) GetDraining() bool {
 	return false
 }
 
+func (x *Heartbeat) GetOrder() int64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
 // HeartbeatAck answers a heartbeat, and is sent unasked when the assignment changes. known is false where the master has no such registration: the worker registers again.
 type HeartbeatAck struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -445,7 +461,8 @@ type HeartbeatAck struct {
 	Known         bool                   `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
 	Times         []*TableTime           `protobuf:"bytes,4,rep,name=times,proto3" json:"times,omitempty"`
 	Beat          int64                  `protobuf:"varint,6,opt,name=beat,proto3" json:"beat,omitempty"`        // that is answered; 0 where it is sent unasked
-	Refused       bool                   `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`  // a younger incarnation has the worker's name: this one is to end
+	Refused       bool                   `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`  // a younger incarnation has the worker's name, or it has left: this one is to end
+	Order         int64                  `protobuf:"varint,8,opt,name=order,proto3" json:"order,omitempty"`      // counts the master's words to this worker in this reign, from 1
 	Assigned      []*Assign              `protobuf:"bytes,5,rep,name=assigned,proto3" json:"assigned,omitempty"` // all that this worker is to own; what is missing there has been revoked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -521,6 +538,13 @@ func (x *HeartbeatAck) GetRefused() bool {
 		return x.Refused
 	}
 	return false
+}
+
+func (x *HeartbeatAck) GetOrder() int64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
 }
 
 func (x *HeartbeatAck) GetAssigned() []*Assign {
@@ -1938,14 +1962,15 @@ const file_control_proto_rawDesc = "" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x121\n" +
 	"\x05owned\x18\x03 \x03(\v2\x1b.citystream.PartitionStatusR\x05owned\x12\x12\n" +
 	"\x04zone\x18\x04 \x01(\tR\x04zone\x12\x12\n" +
-	"\x04beat\x18\x05 \x01(\x03R\x04beat\"\xa1\x01\n" +
+	"\x04beat\x18\x05 \x01(\x03R\x04beat\"\xb7\x01\n" +
 	"\n" +
 	"Registered\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12-\n" +
 	"\acatalog\x18\x03 \x01(\v2\x13.citystream.AddressR\acatalog\x12\x12\n" +
 	"\x04beat\x18\x04 \x01(\x03R\x04beat\x12\x18\n" +
-	"\arefused\x18\x05 \x01(\bR\arefused\"\xfa\x01\n" +
+	"\arefused\x18\x05 \x01(\bR\arefused\x12\x14\n" +
+	"\x05order\x18\x06 \x01(\x03R\x05order\"\x90\x02\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x14\n" +
@@ -1955,14 +1980,16 @@ const file_control_proto_rawDesc = "" +
 	"partitions\x120\n" +
 	"\breleased\x18\x05 \x03(\v2\x14.citystream.ReleasedR\breleased\x12\x12\n" +
 	"\x04beat\x18\x06 \x01(\x03R\x04beat\x12\x1a\n" +
-	"\bdraining\x18\a \x01(\bR\bdraining\"\xe7\x01\n" +
+	"\bdraining\x18\a \x01(\bR\bdraining\x12\x14\n" +
+	"\x05order\x18\b \x01(\x03R\x05order\"\xfd\x01\n" +
 	"\fHeartbeatAck\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05known\x18\x03 \x01(\bR\x05known\x12+\n" +
 	"\x05times\x18\x04 \x03(\v2\x15.citystream.TableTimeR\x05times\x12\x12\n" +
 	"\x04beat\x18\x06 \x01(\x03R\x04beat\x12\x18\n" +
-	"\arefused\x18\a \x01(\bR\arefused\x12.\n" +
+	"\arefused\x18\a \x01(\bR\arefused\x12\x14\n" +
+	"\x05order\x18\b \x01(\x03R\x05order\x12.\n" +
 	"\bassigned\x18\x05 \x03(\v2\x12.citystream.AssignR\bassigned\"c\n" +
 	"\tTableTime\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\tR\x05table\x12\x1c\n" +
