@@ -25,7 +25,7 @@ SIGTERM gives the lease to another master; workers read on meanwhile.
 Exit code 0: ended by a signal. 1: an error. 2: wrong flags or configuration.`,
 		Example: "  citystream master --config citystream.yaml --name master-1 --listen 10.0.0.5:7070 --cert m1.pem --key m1-key.pem --ca ca.pem",
 		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runMaster(c, keys) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runMaster(c, keys) },
 	}
 	keys = nodeFlags(c)
 	c.Flags().String("aws", "", "`URL` of a service that stands in for Glue and Athena")

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/glue"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"citystream/actors"
 	"citystream/cluster/reign"
@@ -35,6 +36,7 @@ import (
 	awslocal "citystream/local/aws"
 	"citystream/local/broker"
 	"citystream/local/store"
+	"citystream/messages"
 )
 
 // outside says which services are not the embedded ones.
@@ -48,10 +50,11 @@ type run struct {
 	data      *dataDir
 	keys      keys
 	endpoints endpoints
-	metrics   string     // URL of the measures
+	pages     *pages
 	died      chan error // an embedded service has ended by itself
 	store     *s3.Store
 	source    *kafka.Source
+	groups    *kafka.Groups
 	catalog   port.Catalog
 	query     port.Query
 	system    *actor.ActorSystem
@@ -152,13 +155,15 @@ func (r *run) openBroker(ctx context.Context, out outside) error {
 	}
 	r.cfg.Kafka.Brokers, r.endpoints.Kafka = brokers, joined(brokers)
 	var err error
-	r.source, err = kafka.NewSource(kafka.Options{
-		Brokers: brokers, ClientID: r.cfg.Kafka.ClientID, MaxWait: r.cfg.Worker.FetchWait, MaxBytes: int32(r.cfg.Worker.FetchBytes), Logger: r.log,
-	})
-	if err != nil {
+	o := kafkaOptions(r.cfg, r.log)
+	if r.source, err = kafka.NewSource(o); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.source.Close)
+	if r.groups, err = kafka.NewGroups(o); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.groups.Close)
 	var topics []kafka.TopicSpec
 	for _, t := range r.cfg.Tables {
 		topics = append(topics, kafka.TopicSpec{Name: t.Topic, Partitions: int32(r.cfg.Embedded.Partitions)})
@@ -245,9 +250,11 @@ func clientConfig(endpoint, region string, k keys) aws.Config {
 }
 
 func (r *run) sql(cfg aws.Config) {
-	r.catalog = glueadapter.New(glue.NewFromConfig(cfg))
+	r.catalog = catalogOf(cfg)
 	r.query = queryOf(cfg, r.cfg)
 }
+
+func catalogOf(cfg aws.Config) port.Catalog { return glueadapter.New(glue.NewFromConfig(cfg)) }
 
 func queryOf(cfg aws.Config, c *config.Config) port.Query {
 	return athenaadapter.New(athena.NewFromConfig(cfg), athenaadapter.Options{
@@ -262,16 +269,41 @@ func (r *run) openCluster(ctx context.Context, out outside) error {
 	}
 	limitMemory(r.cfg, out)
 	node := r.node()
-	if err := r.openMetrics(node.Metrics.Registry); err != nil {
+	if err := r.openPages(node.Metrics.Registry); err != nil {
 		return err
 	}
 	r.system = actors.NewSystem(quietly(r.cfg))
+	r.pages.alive(r.system)
 	r.cluster, err = actors.StartCluster(r.system, node, epoch, r.cfg.Embedded.Workers)
 	if err != nil {
 		return err
 	}
 	r.closers = append(r.closers, func() error { r.cluster.Stop(); r.system.Shutdown(); return nil })
+	r.pages.ready(func(context.Context) error { return nil })
+	r.pages.status(r.clusterStatus)
 	return nil
+}
+
+func (r *run) clusterStatus(ctx context.Context) (*messages.ClusterStatus, error) {
+	s, err := r.cluster.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.cluster.CatalogStatus(ctx)
+	return &messages.ClusterStatus{Status: s, Catalog: c}, err
+}
+
+// openPages serves the run's pages, and leaves their address where citystream status looks for it.
+func (r *run) openPages(registry *prometheus.Registry) error {
+	p, err := listening(r, r.cfg.Embedded.Metrics, config.Default().Embedded.Metrics, syscall.EADDRINUSE, func(address string) (*pages, error) {
+		return openPages(address, registry, r.log)
+	})
+	if err != nil {
+		return fmt.Errorf("%w (embedded.metrics in the configuration)", err)
+	}
+	r.pages = p
+	r.closers = append(r.closers, p.close)
+	return os.WriteFile(r.data.join(pagesFile), []byte(p.address), 0o644)
 }
 
 // What the workers do not count.
@@ -290,16 +322,24 @@ func limitMemory(c *config.Config, out outside) {
 }
 
 func (r *run) node() *actors.Node {
-	c := r.cfg
+	n := actorsNodeOf(r.cfg)
+	n.Source, n.Store, n.Catalog, n.Metrics, n.Log, n.GroupOffsets = r.source, r.store, r.catalog, actors.NewMetrics(), r.log, r.groups
+	return n
+}
+
+// actorsNodeOf says to the actors what the configuration says; the devices are still missing.
+func actorsNodeOf(c *config.Config) *actors.Node {
 	return &actors.Node{
-		Source: r.source, Store: r.store, Catalog: r.catalog, Metrics: actors.NewMetrics(), Log: r.log, Version: version,
-		Tables: c.Tables, DeadLetters: schema.DeadLetters(), Bucket: c.Store.Bucket, RawPrefix: c.Store.RawPrefix, Database: c.AWS.Database,
+		Version: version,
+		Tables:  c.Tables, DeadLetters: schema.DeadLetters(), Bucket: c.Store.Bucket, RawPrefix: c.Store.RawPrefix, Database: c.AWS.Database,
 		Limits: window.Limits{
 			Rows: c.Flush.MaxRows, Bytes: int64(c.Flush.MaxBytes), Age: c.Flush.MaxAge, OpenWindows: c.Windows.MaxOpen,
 		},
 		IdleTimeout: c.Windows.IdleTimeout, SealAfter: c.Flush.SealAfter, Latest: c.Kafka.Start == "latest", AllowLoss: !c.Kafka.FailOnDataLoss,
 		Batches: c.Worker.Batches, PartBytes: int(c.Worker.PartBytes), Uploads: c.Worker.Uploads, MemoryBytes: int64(c.Worker.Memory),
+		MaxRate: c.Worker.MaxRate, Group: c.Kafka.Group,
 		Heartbeat: c.Master.Heartbeat, WorkerDead: c.Master.WorkerDeadAfter, WorkerSelfStop: c.Master.WorkerStopAfter,
+		Orphaned:  c.Master.OrphanedAfter,
 		Discovery: c.Master.Discovery, EndOfStream: c.Master.EndOfStreamAfter, CatalogPoll: c.Catalog.Poll,
 		Housekeeping: c.Catalog.Housekeeping, KeepLog: c.Store.KeepLog,
 	}

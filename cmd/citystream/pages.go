@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"regexp"
 	"sync"
 	"time"
 
@@ -65,6 +66,12 @@ func openPages(address string, registry *prometheus.Registry, log *slog.Logger) 
 	}()
 	return p, nil
 }
+
+// liveHeap is what the last collection found in use: what citystream_buffered_bytes should explain the most of.
+var liveHeap = regexp.MustCompile(`^/gc/heap/live:bytes$`)
+
+// url returns the address of a page.
+func (p *pages) url(page string) string { return "http://" + p.address + "/" + page }
 
 // registerProcess adds what Go and the operating system say of this process.
 func registerProcess(registry *prometheus.Registry) {

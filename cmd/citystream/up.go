@@ -99,7 +99,7 @@ func (u *up) do(ctx context.Context, cfg *config.Config, out outside) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, u.close()) }()
-	u.say("Kafka %s   S3 %s   AWS %s   metrics %s\n", u.endpoints.Kafka, u.endpoints.S3, u.endpoints.AWS, u.metrics)
+	u.say("Kafka %s   S3 %s   AWS %s   metrics %s\n", u.endpoints.Kafka, u.endpoints.S3, u.endpoints.AWS, u.pages.url("metrics"))
 	if cfg.Fleet.Vehicles > 0 {
 		if u.fleet, err = startDrives(ctx, u.run, u.stay, u.say); err != nil {
 			return err

@@ -22,7 +22,7 @@ SIGTERM drains it: what was read is committed and handed over, within node.drain
 Exit code 0: drained. 1: an error, or a drain that was not clean. 2: wrong flags or configuration.`,
 		Example: "  citystream worker --config citystream.yaml --listen 10.0.0.7:0 --cert w1.pem --key w1-key.pem --ca ca.pem",
 		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c, keys) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runWorker(c, keys) },
 	}
 	keys = nodeFlags(c)
 	c.Flags().String("zone", "", "`ZONE` or rack of this node")
