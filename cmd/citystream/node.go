@@ -65,6 +65,7 @@ func openNode(ctx context.Context, cfg *config.Config, role string) (n *node, er
 	}
 	n.pages.alive(n.remote.System())
 	n.metrics.CertificateExpires(n.remote.CertificateExpires)
+	fmt.Printf("%s %s at %s, pages http://%s\n", role, n.name, n.remote.Address(), n.httpAddress())
 	n.log.Info("node is up", "role", role, "address", n.remote.Address(), "http", n.pages.address, "lease", cfg.Lease.Kind, "version", version)
 	return n, nil
 }
@@ -115,19 +116,16 @@ func kafkaOptions(c *config.Config, log *slog.Logger) kafka.Options {
 	return o
 }
 
-func (n *node) openLease(ctx context.Context) (err error) {
-	n.lease, err = waitFor(ctx, n.log, "the lease store", func(ctx context.Context) (port.Lease, error) { return openLease(ctx, n.cfg, n.store, n.log) })
-	if err != nil {
+func (n *node) openLease(context.Context) (err error) {
+	if n.lease, err = openLease(n.cfg, n.store, n.log); err != nil {
 		return err
 	}
 	n.closers = append(n.closers, n.lease.Close)
 	return nil
 }
 
-func openLease(ctx context.Context, c *config.Config, store port.Store, log *slog.Logger) (port.Lease, error) {
-	return lease.Open(ctx, lease.Options{
-		Kind: c.Lease.Kind, Servers: c.Lease.Servers, Path: c.Lease.Path, TTL: c.Lease.TTL, Store: store, Log: log,
-	})
+func openLease(c *config.Config, store port.Store, log *slog.Logger) (port.Lease, error) {
+	return lease.Open(lease.Place{Kind: c.Lease.Kind, Servers: c.Lease.Servers, Path: c.Lease.Path, TTL: c.Lease.TTL}, store, log)
 }
 
 func (n *node) openRemote(context.Context) error {

@@ -182,7 +182,7 @@ func (f *finder) find(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("there is no up that runs on %s, and no lease to find a leader by: %w", f.cfg.Embedded.Data, err)
 		}
-		if f.lease, err = openLease(ctx, f.cfg, store, newLog(f.cfg)); err != nil {
+		if f.lease, err = openLease(f.cfg, store, newLog(f.cfg)); err != nil {
 			return "", err
 		}
 	}
