@@ -35,6 +35,8 @@ const (
 	flock   = "github.com/gofrs/flock"
 	metrics = "github.com/prometheus/client_golang/"
 	proto   = "google.golang.org/protobuf/"
+
+	zookeeper = "github.com/go-zookeeper/zk"
 )
 
 // layers is the direction of imports: cmd -> cluster, local -> actors -> pure packages; adapters see ports and pure data only.
@@ -78,8 +80,10 @@ var layers = map[string]layer{
 	"engine/adapter/athena": {project: data, outside: []string{awsSDK}},
 	"engine/enginetest":     {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
 
-	"internal/apachekafka": {},
-	"internal/bytepool":    {},
+	"internal/apachekafka":     {project: []string{"internal/jvm"}},
+	"internal/apachezookeeper": {project: []string{"internal/jvm"}},
+	"internal/bytepool":        {},
+	"internal/jvm":             {},
 
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
@@ -88,6 +92,7 @@ var layers = map[string]layer{
 	// Each client of a lease's store has one home, and none of them is known to another.
 	"cluster/lease/objectstore": {project: []string{"cluster/lease/term", "engine/commitlog", "engine/port"}},
 	"cluster/lease/term":        {project: []string{"engine/port"}},
+	"cluster/lease/zookeeper":   {project: []string{"cluster/lease/term", "engine/port"}, outside: []string{zookeeper}},
 
 	"actors": {
 		project: append([]string{

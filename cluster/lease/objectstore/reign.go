@@ -160,9 +160,8 @@ func (r *reign) announce(ctx context.Context, leader port.Leader) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.lease.ttl/4)
+	ctx, cancel := r.term.Within(ctx, r.lease.ttl/4)
 	defer cancel()
-	defer context.AfterFunc(r.lease.ctx, cancel)()
 	r.leader = leader // also if this try fails: the next renewal tells it then
 	until, err := r.write(ctx, false)
 	if !until.IsZero() {

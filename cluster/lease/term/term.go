@@ -74,6 +74,13 @@ func (t *Term) Over() bool {
 	return t.ctx.Err() != nil || !time.Now().Before(t.until)
 }
 
+// Within returns a context that ends with ctx, with the term, or after a time.
+func (t *Term) Within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	stop := context.AfterFunc(t.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
 // Hurry makes Keep renew at once: something was heard of the lease.
 func (t *Term) Hurry() {
 	select {
