@@ -33,6 +33,7 @@ const (
 	actor   = "github.com/asynkron/protoactor-go/actor"
 	cobra   = "github.com/spf13/cobra"
 	flock   = "github.com/gofrs/flock"
+	etcd    = "go.etcd.io/etcd/"
 	metrics = "github.com/prometheus/client_golang/"
 	proto   = "google.golang.org/protobuf/"
 
@@ -90,6 +91,10 @@ var layers = map[string]layer{
 	"cluster/reign":    {project: []string{"engine/commitlog", "engine/port"}},
 
 	// Each client of a lease's store has one home, and none of them is known to another.
+	"cluster/lease": {project: []string{
+		"cluster/lease/etcd", "cluster/lease/objectstore", "cluster/lease/zookeeper", "engine/port",
+	}},
+	"cluster/lease/etcd":        {project: []string{"cluster/lease/term", "engine/port"}, outside: []string{etcd, "go.uber.org/zap", "google.golang.org/grpc"}},
 	"cluster/lease/objectstore": {project: []string{"cluster/lease/term", "engine/commitlog", "engine/port"}},
 	"cluster/lease/term":        {project: []string{"engine/port"}},
 	"cluster/lease/zookeeper":   {project: []string{"cluster/lease/term", "engine/port"}, outside: []string{zookeeper}},

@@ -9,6 +9,7 @@ package term
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -79,6 +80,22 @@ func (t *Term) Within(ctx context.Context, d time.Duration) (context.Context, co
 	ctx, cancel := context.WithTimeout(ctx, d)
 	stop := context.AfterFunc(t.ctx, cancel)
 	return ctx, func() { stop(); cancel() }
+}
+
+// Announce writes what others are to read of the holder, again until that works. It succeeds only if the term has lasted until then, and ends it if
+// the write shows that the lease is lost.
+func (t *Term) Announce(ctx context.Context, trouble Backoff, write func(context.Context) error) error {
+	err := trouble.Do(ctx, func(ctx context.Context) error {
+		if t.Over() {
+			return port.ErrLeaseLost
+		}
+		return write(ctx)
+	})
+	if t.Over() || errors.Is(err, port.ErrLeaseLost) {
+		t.end()
+		return fmt.Errorf("%s: %w", trouble.What, port.ErrLeaseLost)
+	}
+	return err
 }
 
 // Hurry makes Keep renew at once: something was heard of the lease.

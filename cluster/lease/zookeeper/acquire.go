@@ -45,7 +45,7 @@ func (l *Lease) stand(ctx context.Context, leader port.Leader, trouble *term.Bac
 	}
 	c := &candidature{lease: l, session: s, leader: leader}
 	defer func() {
-		if err != nil {
+		if err != nil && !l.start(s.close) { // not here: it may take a second
 			s.close()
 		}
 	}()

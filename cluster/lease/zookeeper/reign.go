@@ -75,11 +75,11 @@ func (r *reign) renew(ctx context.Context) (time.Time, error) {
 		there, _, err := r.session.conn.Exists(r.node)
 		return there, err
 	})
-	switch {
-	case errors.Is(err, zk.ErrSessionExpired), err == nil && !there:
-		return time.Time{}, port.ErrLeaseLost
-	case err != nil:
-		return time.Time{}, err
+	if err == nil && !there {
+		err = zk.ErrNoNode
+	}
+	if err != nil {
+		return time.Time{}, lost(err)
 	}
 	return sent.Add(r.session.safe()), nil
 }
@@ -92,20 +92,20 @@ func (r *reign) Fresh() bool { return r.fresh }
 
 // Announce implements port.Reign.
 func (r *reign) Announce(ctx context.Context, leader port.Leader) error {
-	trouble := term.Backoff{Log: r.lease.log, What: "announce the leader", Max: r.lease.ttl / 4}
-	for {
-		err := r.announce(ctx, encode(leader))
-		switch {
-		case r.term.Over(), errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrSessionExpired):
-			r.term.End()
-			return fmt.Errorf("announce the leader: %w", port.ErrLeaseLost)
-		case err == nil:
-			return nil
-		}
-		if err := trouble.Pause(ctx, err); err != nil {
-			return err
-		}
+	data := encode(leader)
+	return r.term.Announce(ctx, r.trouble("announce the leader"), func(ctx context.Context) error { return lost(r.announce(ctx, data)) })
+}
+
+func (r *reign) trouble(what string) term.Backoff {
+	return term.Backoff{Log: r.lease.log, What: what, Max: r.lease.ttl / 4}
+}
+
+// lost makes ErrLeaseLost of what says that the reign's node is gone.
+func lost(err error) error {
+	if errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrSessionExpired) {
+		return fmt.Errorf("%w: %w", port.ErrLeaseLost, err)
 	}
+	return err
 }
 
 func (r *reign) announce(ctx context.Context, data []byte) error {
@@ -130,16 +130,12 @@ func (r *reign) Release(ctx context.Context) error {
 		return nil
 	}
 	defer close(r.left)
-	trouble := term.Backoff{Log: r.lease.log, What: "release the lease", Max: r.lease.ttl / 4}
-	for {
-		err := r.release(ctx)
-		if err == nil || errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrSessionExpired) { // gone: lost, or an earlier try has done it
-			return nil
-		}
-		if err := trouble.Pause(ctx, err); err != nil {
-			return err
-		}
+	trouble := r.trouble("release the lease")
+	err := trouble.Do(ctx, func(ctx context.Context) error { return lost(r.release(ctx)) })
+	if errors.Is(err, port.ErrLeaseLost) { // long ago, or an earlier try has done it
+		return nil
 	}
+	return err
 }
 
 func (r *reign) release(ctx context.Context) error {
