@@ -32,10 +32,12 @@ test: build ## Build, and run all tests
 
 # One package at a time: each starts a broker of its own, unless KAFKA_BOOTSTRAP_SERVERS names one.
 .PHONY: test-kafka
-test-kafka: compiler ## Run the tests that need Apache Kafka, with Java 17 and Maven, or on KAFKA_BOOTSTRAP_SERVERS
+test-kafka: compiler ## Run the tests that need Apache Kafka or ZooKeeper, with Java 17 and Maven, or on KAFKA_BOOTSTRAP_SERVERS
 	@[ -n "$${KAFKA_BOOTSTRAP_SERVERS:-}" ] || { command -v java && command -v mvn; } >/dev/null || \
 		{ echo "No Java and Maven found: install a JDK 17 and Maven, or set KAFKA_BOOTSTRAP_SERVERS to a cluster for tests." >&2; exit 1; }
 	$(GO) test -race -tags kafka -count=1 -timeout 15m -p 1 -run Apache ./engine/adapter/kafka ./cmd/citystream
+	@if { command -v java && command -v mvn; } >/dev/null; then set -x; $(GO) test -race -tags kafka -count=1 -timeout 5m ./cluster/lease/zookeeper; \
+	else echo "No Java and Maven found: the lease in ZooKeeper is not tested."; fi
 	$(GO) test -tags chaos -count=1 -timeout 15m -run TestChaos ./cmd/citystream -chaos.apache -chaos.time $(KAFKACHAOSTIME)
 
 # Kept in the user's cache directory: the Python packages are 600 MB, and loaded once. ensurepip is what Debian's python3 leaves out.

@@ -33,8 +33,11 @@ const (
 	actor   = "github.com/asynkron/protoactor-go/actor"
 	cobra   = "github.com/spf13/cobra"
 	flock   = "github.com/gofrs/flock"
+	etcd    = "go.etcd.io/etcd/"
 	metrics = "github.com/prometheus/client_golang/"
 	proto   = "google.golang.org/protobuf/"
+
+	zookeeper = "github.com/go-zookeeper/zk"
 )
 
 // layers is the direction of imports: cmd -> cluster, local -> actors -> pure packages; adapters see ports and pure data only.
@@ -80,8 +83,10 @@ var layers = map[string]layer{
 	"engine/adapter/athena": {project: data, outside: []string{awsSDK}},
 	"engine/enginetest":     {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
 
-	"internal/apachekafka": {},
-	"internal/bytepool":    {},
+	"internal/apachekafka":     {project: []string{"internal/jvm"}},
+	"internal/apachezookeeper": {project: []string{"internal/jvm"}},
+	"internal/bytepool":        {},
+	"internal/jvm":             {},
 
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
@@ -90,8 +95,13 @@ var layers = map[string]layer{
 	"cluster/remote":   {outside: []string{"github.com/asynkron/protoactor-go/", "google.golang.org/grpc", proto}},
 
 	// Each client of a lease's store has one home, and none of them is known to another.
+	"cluster/lease": {project: []string{
+		"cluster/lease/etcd", "cluster/lease/objectstore", "cluster/lease/zookeeper", "engine/port",
+	}},
+	"cluster/lease/etcd":        {project: []string{"cluster/lease/term", "engine/port"}, outside: []string{etcd, "go.uber.org/zap", "google.golang.org/grpc"}},
 	"cluster/lease/objectstore": {project: []string{"cluster/lease/term", "engine/commitlog", "engine/port"}},
 	"cluster/lease/term":        {project: []string{"engine/port"}},
+	"cluster/lease/zookeeper":   {project: []string{"cluster/lease/term", "engine/port"}, outside: []string{zookeeper}},
 
 	"actors": {
 		project: append([]string{

@@ -135,20 +135,7 @@ func (r *reign) Fresh() bool { return r.fresh }
 
 // Announce implements port.Reign.
 func (r *reign) Announce(ctx context.Context, leader port.Leader) error {
-	trouble := term.Backoff{Log: r.lease.log, What: "announce the leader", Max: r.lease.ttl / 4}
-	for {
-		err := r.announce(ctx, leader)
-		switch {
-		case r.term.Over(), errors.Is(err, port.ErrLeaseLost):
-			r.term.End()
-			return fmt.Errorf("announce the leader: %w", port.ErrLeaseLost)
-		case err == nil:
-			return nil
-		}
-		if err := trouble.Pause(ctx, err); err != nil {
-			return err
-		}
-	}
+	return r.term.Announce(ctx, r.trouble("announce the leader"), func(ctx context.Context) error { return r.announce(ctx, leader) })
 }
 
 func (r *reign) announce(ctx context.Context, leader port.Leader) error {
@@ -160,9 +147,8 @@ func (r *reign) announce(ctx context.Context, leader port.Leader) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.lease.ttl/4)
+	ctx, cancel := r.term.Within(ctx, r.lease.ttl/4)
 	defer cancel()
-	defer context.AfterFunc(r.lease.ctx, cancel)()
 	r.leader = leader // also if this try fails: the next renewal tells it then
 	until, err := r.write(ctx, false)
 	if !until.IsZero() {
@@ -179,17 +165,17 @@ func (r *reign) Release(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("release the lease: %w", ctx.Err())
 	}
-	trouble := term.Backoff{Log: r.lease.log, What: "release the lease", Max: r.lease.ttl / 4}
-	for {
-		err := r.release(ctx)
-		if err == nil || errors.Is(err, port.ErrLeaseLost) { // lost: another's already, or an earlier try has done it
-			return nil
-		}
-		if err := trouble.Pause(ctx, err); err != nil {
-			<-r.writing
-			return err
-		}
+	trouble := r.trouble("release the lease")
+	err := trouble.Do(ctx, r.release)
+	if err == nil || errors.Is(err, port.ErrLeaseLost) { // lost: another's already, or an earlier try has done it
+		return nil
 	}
+	<-r.writing
+	return err
+}
+
+func (r *reign) trouble(what string) term.Backoff {
+	return term.Backoff{Log: r.lease.log, What: what, Max: r.lease.ttl / 4}
 }
 
 func (r *reign) release(ctx context.Context) error {

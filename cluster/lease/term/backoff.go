@@ -2,10 +2,13 @@ package term
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"citystream/engine/port"
 )
 
 const (
@@ -58,5 +61,18 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 		return false
 	case <-timer.C:
 		return true
+	}
+}
+
+// Do tries until it works, until the lease turns out to be lost, or until ctx ends.
+func (b *Backoff) Do(ctx context.Context, try func(context.Context) error) error {
+	for {
+		err := try(ctx)
+		if err == nil || errors.Is(err, port.ErrLeaseLost) {
+			return err
+		}
+		if err := b.Pause(ctx, err); err != nil {
+			return err
+		}
 	}
 }

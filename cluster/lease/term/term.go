@@ -9,6 +9,7 @@ package term
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -72,6 +73,29 @@ func (t *Term) Over() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.ctx.Err() != nil || !time.Now().Before(t.until)
+}
+
+// Within returns a context that ends with ctx, with the term, or after a time.
+func (t *Term) Within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	stop := context.AfterFunc(t.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// Announce writes what others are to read of the holder, again until that works. It succeeds only if the term has lasted until then, and ends it if
+// the write shows that the lease is lost.
+func (t *Term) Announce(ctx context.Context, trouble Backoff, write func(context.Context) error) error {
+	err := trouble.Do(ctx, func(ctx context.Context) error {
+		if t.Over() {
+			return port.ErrLeaseLost
+		}
+		return write(ctx)
+	})
+	if t.Over() || errors.Is(err, port.ErrLeaseLost) {
+		t.end()
+		return fmt.Errorf("%s: %w", trouble.What, port.ErrLeaseLost)
+	}
+	return err
 }
 
 // Hurry makes Keep renew at once: something was heard of the lease.

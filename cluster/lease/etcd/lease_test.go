@@ -1,0 +1,73 @@
+package etcd
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+
+	"citystream/engine/enginetest"
+	"citystream/engine/port"
+)
+
+const ttl = 2 * time.Second // the shortest that etcd grants
+
+func TestEtcdsLeaseIsALease(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	admin, err := clientv3.New(clientv3.Config{Endpoints: []string{server}, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.Close() })
+	var labs atomic.Int64
+	enginetest.LeaseSuite(t, func(*testing.T) enginetest.LeaseLab {
+		path := fmt.Sprintf("/cities/%d", labs.Add(1))
+		return enginetest.LeaseLab{
+			TTL:  ttl,
+			Open: func(t *testing.T, link *enginetest.Link) port.Lease { return open(t, link.Addr(t, server), path) },
+			Take: func(t *testing.T) {
+				if got, err := admin.Delete(t.Context(), path+"/leader"); err != nil || got.Deleted != 1 {
+					t.Fatalf("nobody to take it from: %v, %v", got, err)
+				}
+			},
+		}
+	})
+}
+
+func open(t *testing.T, server, path string) *Lease {
+	t.Helper()
+	l, err := New([]string{server}, path, ttl, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// start runs etcd in this process, on loopback and data of its own, and returns its address.
+func start(t *testing.T) string {
+	t.Helper()
+	c := embed.NewConfig()
+	c.Dir = t.TempDir()
+	c.LogLevel = "panic" // it calls its own end an error
+	c.UnsafeNoFsync = true
+	any := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
+	c.ListenClientUrls, c.ListenPeerUrls = any, any
+	e, err := embed.StartEtcd(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	select {
+	case <-e.Server.ReadyNotify():
+	case <-time.After(30 * time.Second):
+		t.Fatal("etcd does not get ready")
+	}
+	return e.Clients[0].Addr().String()
+}
