@@ -74,6 +74,9 @@ func obey(r *Remote, words []string) string {
 		}
 		a := answer.(*messages.HeartbeatAck)
 		return fmt.Sprint("answer ", a.GetEpoch(), a.GetBeat())
+	case "send":
+		r.System().Root.Send(at, &messages.Heartbeat{})
+		return "sent"
 	case "garble": // sends what is no protobuf message
 		r.System().Root.Send(at, struct{ secret string }{"hidden"})
 		return "sent"
@@ -160,7 +163,7 @@ func (n *node) ask(t *testing.T, other *node) {
 	other.beat++
 }
 
-// refusal waits until a node's log tells of something.
+// waitForLog waits until a node's log tells of something.
 func (n *node) waitForLog(t *testing.T, part string) string {
 	t.Helper()
 	line, ok := n.said.wait(part, 20*time.Second)
