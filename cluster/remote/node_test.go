@@ -44,9 +44,9 @@ func runNode(text string) int {
 	}
 	answered := int64(0)
 	props := actor.PropsFromFunc(func(c actor.Context) {
-		if m, ok := c.Message().(*messages.Heartbeat); ok {
+		if _, ok := c.Message().(*messages.Heartbeat); ok {
 			answered++
-			c.Respond(&messages.HeartbeatAck{Epoch: int64(os.Getpid()), Beat: answered, Incarnation: m.GetIncarnation()})
+			c.Respond(&messages.HeartbeatAck{Epoch: int64(os.Getpid()), Beat: answered})
 		}
 	})
 	if _, err := r.System().Root.SpawnNamed(props, "echo"); err != nil {
@@ -67,8 +67,12 @@ func runNode(text string) int {
 
 func obey(r *Remote, words []string) string {
 	switch command, at := words[0], actor.NewPID(words[1], "echo"); command {
-	case "ask":
-		answer, err := r.System().Root.RequestFuture(at, &messages.Heartbeat{Incarnation: "i"}, time.Second).Result()
+	case "ask", "bulk":
+		m := &messages.Heartbeat{}
+		if command == "bulk" {
+			m.Worker = strings.Repeat("bulk", 8<<20) // 32 MiB
+		}
+		answer, err := r.System().Root.RequestFuture(at, m, 5*time.Second).Result()
 		if err != nil {
 			return "error " + err.Error()
 		}
@@ -116,7 +120,7 @@ func launch(t *testing.T, o Options) (*node, string) {
 		t.Fatal(err)
 	}
 	n := &node{process: exec.Command(os.Args[0]), said: newLines()}
-	n.process.Env = append(os.Environ(), nodeVariable+"="+string(text))
+	n.process.Env = append(os.Environ(), nodeVariable+"="+string(text), "GORACE=atexit_sleep_ms=0") // which waits a second by default
 	n.process.Stderr = n.said
 	if n.in, err = n.process.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -156,8 +160,13 @@ func (n *node) tell(t *testing.T, words ...string) string {
 // ask lets a node ask another, which must answer as the process that it was, with the actor that it had: that counts its answers.
 func (n *node) ask(t *testing.T, other *node) {
 	t.Helper()
+	n.request(t, "ask", other)
+}
+
+func (n *node) request(t *testing.T, command string, other *node) {
+	t.Helper()
 	want := fmt.Sprint("answer ", other.process.Process.Pid, other.beat+1)
-	if got := n.tell(t, "ask", other.address); got != want {
+	if got := n.tell(t, command, other.address); got != want {
 		t.Fatalf("node %s answers %q, want %q\nlog of who asked:\n%s\nlog of who answers:\n%s", other.address, got, want, n.said, other.said)
 	}
 	other.beat++
