@@ -73,6 +73,6 @@ func root() *cobra.Command {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see citystream %s --help", err, c.Name())}
 	})
-	c.AddCommand(upCommand(), simulateCommand(), queryCommand(), verifyCommand(), replayCommand(), brokerCommand(), storeCommand(), awsCommand(), configCommand(), versionCommand())
+	c.AddCommand(upCommand(), simulateCommand(), queryCommand(), verifyCommand(), replayCommand(), brokerCommand(), storeCommand(), awsCommand(), certsCommand(), configCommand(), versionCommand())
 	return c
 }
