@@ -258,3 +258,12 @@ func (mute) Receive(s remote.Remoting_ReceiveServer) error {
 		}
 	}
 }
+
+func TestTheLogSaysWhichSideRefusesACertificate(t *testing.T) {
+	t.Parallel()
+	a := startNode(t, Options{Listen: "127.0.0.1:0", TLS: newLab(t).node(t, "a", "127.0.0.1")})
+	b := startNode(t, Options{Listen: "127.0.0.1:0", TLS: newLab(t).node(t, "b", "127.0.0.1")})
+	a.tell(t, "send", b.address) // a looks first, and hangs up
+	a.waitForLog(t, "signed by unknown authority")
+	b.waitForLog(t, "another node does not accept the certificate of this one")
+}

@@ -29,3 +29,17 @@ func TestAPanicBehindTheGateEndsItsStreamOnly(t *testing.T) {
 		t.Errorf("the log tells neither reason nor place:\n%s", s)
 	}
 }
+
+// BenchmarkFilter is what the gate costs a batch that may pass.
+func BenchmarkFilter(b *testing.B) {
+	g := &gated{gate: &gate{}}
+	all := heartbeatBatch()
+	for len(all.Envelopes) < batch {
+		all.Envelopes = append(all.Envelopes, all.Envelopes[0])
+	}
+	for b.Loop() {
+		if err := g.filter(all); err != nil || len(all.Envelopes) != batch {
+			b.Fatal(err)
+		}
+	}
+}

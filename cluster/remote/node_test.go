@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -58,9 +59,17 @@ func runNode(text string) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := r.Stop(ctx); err != nil {
-		fmt.Println("error", err)
+	for range 2 { // the second finds it stopped
+		if err := r.Stop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	if l, err := net.Listen("tcp", r.Address()); err != nil {
+		fmt.Fprintln(os.Stderr, "something listens still:", err)
 		return 1
+	} else if err := l.Close(); err != nil {
+		panic(err)
 	}
 	return 0
 }
@@ -97,7 +106,8 @@ type node struct {
 	in      io.WriteCloser
 	out     *bufio.Scanner
 	said    *lines // its log
-	beat    int    // its last answer to anyone, where the test counts
+	killed  bool
+	beat    int // its last answer to anyone, where the test counts
 }
 
 // startNode starts a node that ends with the test.
@@ -136,6 +146,9 @@ func launch(t *testing.T, o Options) (*node, string) {
 	n.out.Scan()
 	line := n.out.Text()
 	t.Cleanup(func() {
+		if n.killed {
+			return
+		}
 		_ = n.in.Close() // it ends by that
 		err := n.process.Wait()
 		if said := n.said.String(); err != nil && n.address != "" || strings.Contains(said, "DATA RACE") {
@@ -143,6 +156,16 @@ func launch(t *testing.T, o Options) (*node, string) {
 		}
 	})
 	return n, line
+}
+
+// kill ends a node by SIGKILL.
+func (n *node) kill(t *testing.T) {
+	t.Helper()
+	n.killed = true
+	if err := n.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = n.process.Wait() // says that it was killed
 }
 
 // tell gives a node a command and returns its answer.
