@@ -48,7 +48,7 @@ func (h *handshakes) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthI
 	return secure, info, err
 }
 
-// tell logs a refused connection. One that was closed before it said anything is the probe of some health check.
+// tell logs a connection that one of both sides refused. One that was closed before it said anything is the probe of some health check.
 func (h *handshakes) tell(from net.Addr, err error) {
 	if errors.Is(err, io.EOF) {
 		h.log.Debug("a connection was closed before it said anything", "from", from)
@@ -64,7 +64,11 @@ func (h *handshakes) tell(from net.Addr, err error) {
 	more := h.untold
 	h.told, h.untold = now, 0
 	h.mu.Unlock()
-	h.log.Warn("a connection is refused: it is not that of a node with a valid certificate", "from", from, "error", err, "refusedBefore", more)
+	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" { // so package tls names what the other side says
+		h.log.Warn("another node does not accept the certificate of this one", "from", from, "error", err, "untold", more)
+		return
+	}
+	h.log.Warn("a connection is refused: it is not that of a node with a valid certificate", "from", from, "error", err, "untold", more)
 }
 
 // Info implements credentials.TransportCredentials.

@@ -27,7 +27,7 @@ type identity struct {
 	host  string // that the certificate must name
 	log   *slog.Logger
 
-	mu     sync.Mutex
+	mu     sync.Mutex // of what follows
 	used   *material
 	fault  string // of the files as they were read last; told once
 	warned expiry // told of the material in use
@@ -67,9 +67,8 @@ func (i *identity) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
+		case <-tick.C:
 			i.current()
-			i.warn(now)
 		}
 	}
 }
@@ -84,10 +83,17 @@ func (i *identity) expires() time.Time {
 func (i *identity) current() *material {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.refresh()
+	i.warn(time.Now())
+	return i.used
+}
+
+// refresh takes files into use that have changed.
+func (i *identity) refresh() {
 	source, err := i.read()
 	if err == nil && slices.EqualFunc(source[:], i.used.source[:], bytes.Equal) {
 		i.fault = ""
-		return i.used
+		return
 	}
 	var m *material
 	if err == nil {
@@ -98,11 +104,10 @@ func (i *identity) current() *material {
 			i.log.Warn("the files of certificates have changed, but cannot be used: those read before stay in use", "error", err, "expires", i.used.expires)
 		}
 		i.fault = err.Error()
-		return i.used
+		return
 	}
 	i.used, i.fault, i.warned = m, "", valid
 	i.log.Info("the files of certificates have changed and are in use for new connections", "expires", m.expires)
-	return i.used
 }
 
 func (i *identity) read() (source [3][]byte, err error) {
@@ -196,8 +201,6 @@ const (
 
 // warn tells once when the last tenth of a certificate's life begins, and once when it has ended.
 func (i *identity) warn(now time.Time) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
 	m := i.used
 	left := m.expires.Sub(now)
 	switch {

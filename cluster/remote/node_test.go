@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -44,9 +45,9 @@ func runNode(text string) int {
 	}
 	answered := int64(0)
 	props := actor.PropsFromFunc(func(c actor.Context) {
-		if m, ok := c.Message().(*messages.Heartbeat); ok {
+		if _, ok := c.Message().(*messages.Heartbeat); ok {
 			answered++
-			c.Respond(&messages.HeartbeatAck{Epoch: int64(os.Getpid()), Beat: answered, Incarnation: m.GetIncarnation()})
+			c.Respond(&messages.HeartbeatAck{Epoch: int64(os.Getpid()), Beat: answered})
 		}
 	})
 	if _, err := r.System().Root.SpawnNamed(props, "echo"); err != nil {
@@ -58,22 +59,37 @@ func runNode(text string) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := r.Stop(ctx); err != nil {
-		fmt.Println("error", err)
+	for range 2 { // the second finds it stopped
+		if err := r.Stop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	if l, err := net.Listen("tcp", r.Address()); err != nil {
+		fmt.Fprintln(os.Stderr, "something listens still:", err)
 		return 1
+	} else if err := l.Close(); err != nil {
+		panic(err)
 	}
 	return 0
 }
 
 func obey(r *Remote, words []string) string {
 	switch command, at := words[0], actor.NewPID(words[1], "echo"); command {
-	case "ask":
-		answer, err := r.System().Root.RequestFuture(at, &messages.Heartbeat{Incarnation: "i"}, time.Second).Result()
+	case "ask", "bulk":
+		m := &messages.Heartbeat{}
+		if command == "bulk" {
+			m.Worker = strings.Repeat("bulk", 8<<20) // 32 MiB
+		}
+		answer, err := r.System().Root.RequestFuture(at, m, 5*time.Second).Result()
 		if err != nil {
 			return "error " + err.Error()
 		}
 		a := answer.(*messages.HeartbeatAck)
 		return fmt.Sprint("answer ", a.GetEpoch(), a.GetBeat())
+	case "send":
+		r.System().Root.Send(at, &messages.Heartbeat{})
+		return "sent"
 	case "garble": // sends what is no protobuf message
 		r.System().Root.Send(at, struct{ secret string }{"hidden"})
 		return "sent"
@@ -90,7 +106,8 @@ type node struct {
 	in      io.WriteCloser
 	out     *bufio.Scanner
 	said    *lines // its log
-	beat    int    // its last answer to anyone, where the test counts
+	killed  bool
+	beat    int // its last answer to anyone, where the test counts
 }
 
 // startNode starts a node that ends with the test.
@@ -113,7 +130,7 @@ func launch(t *testing.T, o Options) (*node, string) {
 		t.Fatal(err)
 	}
 	n := &node{process: exec.Command(os.Args[0]), said: newLines()}
-	n.process.Env = append(os.Environ(), nodeVariable+"="+string(text))
+	n.process.Env = append(os.Environ(), nodeVariable+"="+string(text), "GORACE=atexit_sleep_ms=0") // which waits a second by default
 	n.process.Stderr = n.said
 	if n.in, err = n.process.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -129,6 +146,9 @@ func launch(t *testing.T, o Options) (*node, string) {
 	n.out.Scan()
 	line := n.out.Text()
 	t.Cleanup(func() {
+		if n.killed {
+			return
+		}
 		_ = n.in.Close() // it ends by that
 		err := n.process.Wait()
 		if said := n.said.String(); err != nil && n.address != "" || strings.Contains(said, "DATA RACE") {
@@ -136,6 +156,16 @@ func launch(t *testing.T, o Options) (*node, string) {
 		}
 	})
 	return n, line
+}
+
+// kill ends a node by SIGKILL.
+func (n *node) kill(t *testing.T) {
+	t.Helper()
+	n.killed = true
+	if err := n.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = n.process.Wait() // says that it was killed
 }
 
 // tell gives a node a command and returns its answer.
@@ -153,14 +183,19 @@ func (n *node) tell(t *testing.T, words ...string) string {
 // ask lets a node ask another, which must answer as the process that it was, with the actor that it had: that counts its answers.
 func (n *node) ask(t *testing.T, other *node) {
 	t.Helper()
+	n.request(t, "ask", other)
+}
+
+func (n *node) request(t *testing.T, command string, other *node) {
+	t.Helper()
 	want := fmt.Sprint("answer ", other.process.Process.Pid, other.beat+1)
-	if got := n.tell(t, "ask", other.address); got != want {
+	if got := n.tell(t, command, other.address); got != want {
 		t.Fatalf("node %s answers %q, want %q\nlog of who asked:\n%s\nlog of who answers:\n%s", other.address, got, want, n.said, other.said)
 	}
 	other.beat++
 }
 
-// refusal waits until a node's log tells of something.
+// waitForLog waits until a node's log tells of something.
 func (n *node) waitForLog(t *testing.T, part string) string {
 	t.Helper()
 	line, ok := n.said.wait(part, 20*time.Second)

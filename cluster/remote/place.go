@@ -92,5 +92,5 @@ func (p place) bind(port int, id *identity, log *slog.Logger) (r *Remote, err er
 	}()
 	inner := remote.NewRemote(system, c)
 	inner.Start()
-	return &Remote{system: system, remote: inner, identity: id}, nil
+	return &Remote{system: system, remote: inner, identity: id, stopped: make(chan struct{})}, nil
 }

@@ -25,11 +25,11 @@ import (
 
 // Options are what a node needs to talk to others.
 type Options struct {
-	Listen    string // host:port; port 0 takes a free one
-	Advertise string // host that other nodes reach this one at, and that its certificate names; empty is that of Listen
-	TLS       *TLS   // nil is plaintext, between loopback addresses only
-	Log       *slog.Logger
-	Name      string // of the node, in its log
+	Listen    string       // host:port; port 0 takes a free one
+	Advertise string       // host that other nodes reach this one at, and that its certificate names; empty is that of Listen
+	TLS       *TLS         // nil is plaintext, between loopback addresses only
+	Log       *slog.Logger // must be given
+	Name      string       // of the node, in its log
 }
 
 // TLS names PEM files. They are read again when they change.
@@ -45,9 +45,12 @@ type Remote struct {
 	remote   *remote.Remote
 	identity *identity // nil without TLS
 
-	once    sync.Once
 	end     context.CancelFunc // of the watch over certificates
 	watched sync.WaitGroup
+
+	once    sync.Once
+	stopped chan struct{}
+	fault   error // of stopping; to be read when stopped is closed
 }
 
 // Start listens, and starts an actor system behind that. Actors are to be spawned after it, or nobody reaches them.
@@ -92,28 +95,28 @@ func (r *Remote) CertificateExpires() time.Time {
 	return r.identity.expires()
 }
 
-// Stop closes the connections of other nodes, which notice that at once, then those to them. It flushes nothing: what must arrive is to be
+// Stop closes the connections of other nodes, which notice that at once, then those to them. Called again, it waits for the same. It flushes nothing: what must arrive is to be
 // answered before. Protoactor's own orderly shutdown is not used: it takes its table of connections away from under those who still send.
 func (r *Remote) Stop(ctx context.Context) error {
-	stopped := make(chan error, 1)
-	r.once.Do(func() {
-		r.end()
-		r.watched.Wait()
-		r.remote.Shutdown(false)
-		writers := r.system.Root.StopFuture(r.system.NewLocalPID("EndpointSupervisor"))
-		go func() {
-			err := writers.Wait()
-			r.system.Shutdown()
-			stopped <- err
-		}()
-	})
+	r.once.Do(func() { go r.close() })
+	var err error
 	select {
-	case err := <-stopped:
-		if err != nil {
-			return fmt.Errorf("close connections to other nodes: %w", err)
-		}
-		return nil
+	case <-r.stopped:
+		err = r.fault
 	case <-ctx.Done():
-		return fmt.Errorf("close connections to other nodes: %w", ctx.Err())
+		err = ctx.Err()
 	}
+	if err != nil {
+		return fmt.Errorf("close connections to other nodes: %w", err)
+	}
+	return nil
+}
+
+func (r *Remote) close() {
+	defer close(r.stopped)
+	r.end()
+	r.watched.Wait()
+	r.remote.Shutdown(false)
+	r.fault = r.system.Root.StopFuture(r.system.NewLocalPID("EndpointSupervisor")).Wait() // ends by itself after a while
+	r.system.Shutdown()
 }

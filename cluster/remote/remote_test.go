@@ -94,3 +94,26 @@ func TestStartRefusesWhatCannotWork(t *testing.T) {
 		})
 	}
 }
+
+func TestANodeThatComesBackIsReachedAgain(t *testing.T) {
+	t.Parallel()
+	o := Options{Listen: "127.0.0.1:0", TLS: newLab(t).node(t, "node", "127.0.0.1")}
+	a, b := startNode(t, o), startNode(t, o)
+	a.ask(t, b)
+	b.ask(t, a)
+	b.kill(t)
+	a.waitForLog(t, "lost connection")
+	if got := a.tell(t, "ask", b.address); !strings.HasPrefix(got, "error ") {
+		t.Errorf("a dead node answers %q", got)
+	}
+	o.Listen = b.address
+	again := startNode(t, o)
+	for deadline := time.Now().Add(20 * time.Second); !strings.HasPrefix(a.tell(t, "ask", b.address), "answer "); {
+		if time.Now().After(deadline) {
+			t.Fatalf("the node is not reached again:\n%s", a.said)
+		}
+	}
+	again.beat++
+	a.ask(t, again)
+	again.ask(t, a)
+}

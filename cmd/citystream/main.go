@@ -73,6 +73,10 @@ func root() *cobra.Command {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see citystream %s --help", err, c.Name())}
 	})
+<<<<<<< HEAD
 	c.AddCommand(upCommand(), masterCommand(), workerCommand(), labCommand(), statusCommand(), lagCommand(), simulateCommand(), queryCommand(), verifyCommand(), replayCommand(), brokerCommand(), storeCommand(), awsCommand(), configCommand(), versionCommand())
+=======
+	c.AddCommand(upCommand(), simulateCommand(), queryCommand(), verifyCommand(), replayCommand(), brokerCommand(), storeCommand(), awsCommand(), certsCommand(), configCommand(), versionCommand())
+>>>>>>> h-remote
 	return c
 }

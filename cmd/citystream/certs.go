@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"citystream/cluster/certs"
+)
+
+const day = 24 * time.Hour
+
+// lab is what certs is asked for.
+type lab struct {
+	dir          string
+	name         string
+	hosts        []string
+	days, caDays int
+	replace      bool
+}
+
+func certsCommand() *cobra.Command {
+	var l lab
+	c := &cobra.Command{
+		Use:   "certs --name NODE --host HOST",
+		Short: "Make a CA and certificates of nodes, for a lab",
+		Long: `Writes NAME.pem and NAME-key.pem into a directory: a node's certificate and key, for both sides of TLS. They are signed by the CA in
+ca.pem and ca-key.pem there, which is made when it is missing. Name every host that other nodes reach this one by: its node.advertise.
+
+A node needs its own two files and ca.pem; ca-key.pem stays where it is. Running nodes take renewed files into use by themselves.
+
+Exit code 0: the files are written. 1: an error, or files that are there already and were not to be replaced. 2: wrong flags.`,
+		Example: "  citystream certs --out certs --name worker-1 --host 127.0.0.1 --host node1.example\n" +
+			"  citystream certs --out certs --name worker-1 --host 127.0.0.1 --host node1.example --replace",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := l.check(); err != nil {
+				return usageError{err}
+			}
+			return l.make(c.OutOrStdout(), time.Now())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&l.dir, "out", "certs", "`DIR` of the files")
+	f.StringVar(&l.name, "name", "", "`NODE` whose certificate it is, and first part of its files' names")
+	f.StringArrayVar(&l.hosts, "host", nil, "`HOST` name or IP address that the node is reached by; may be given again")
+	f.IntVar(&l.days, "days", 365, "`DAYS` that the certificate is valid; not longer than the CA")
+	f.IntVar(&l.caDays, "ca-days", 3650, "`DAYS` that a CA is valid that is made")
+	f.BoolVar(&l.replace, "replace", false, "replace the node's files, as to renew them; the CA is never replaced")
+	return c
+}
+
+// check reports every fault of the flags.
+func (l *lab) check() error {
+	var faults []error
+	if l.name == "" {
+		faults = append(faults, errors.New("--name: say whose certificate it is"))
+	}
+	if len(l.hosts) == 0 {
+		faults = append(faults, errors.New("--host: name the hosts that the node is reached by"))
+	}
+	const most = 100 * 365
+	if l.days < 1 || l.days > most || l.caDays < 1 || l.caDays > most {
+		faults = append(faults, fmt.Errorf("--days and --ca-days: between 1 and %d", most))
+	}
+	return errors.Join(faults...)
+}
+
+func (l *lab) make(out io.Writer, now time.Time) error {
+	ca, err := certs.ReadCA(l.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if ca, err = l.makeCA(out, now); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	n := certs.Node{Name: l.name, Hosts: l.hosts, Until: now.Add(time.Duration(l.days) * day)}
+	err = ca.WriteNode(l.dir, n, now, l.replace)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: give --replace to renew it", err)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s and %s-key.pem: certificate and key of %s, until %s\n",
+		filepath.Join(l.dir, l.name+".pem"), l.name, l.name, earlier(n.Until, ca.Expires()).Format(time.DateOnly))
+	return err
+}
+
+func (l *lab) makeCA(out io.Writer, now time.Time) (*certs.CA, error) {
+	ca, err := certs.NewCA("citystream lab "+now.UTC().Format("20060102T150405Z"), now, now.Add(time.Duration(l.caDays)*day))
+	if err != nil {
+		return nil, err
+	}
+	if err := ca.Write(l.dir); err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(out, "%s and %s: a new CA, until %s; keep its key from nodes\n",
+		filepath.Join(l.dir, certs.CAFile), certs.CAKeyFile, ca.Expires().Format(time.DateOnly))
+	return ca, err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// runCerts runs certs in this process.
+func runCerts(args ...string) (string, error) {
+	c, out := root(), &bytes.Buffer{}
+	c.SetOut(out)
+	c.SetArgs(append([]string{"certs"}, args...))
+	err := c.Execute()
+	return out.String(), err
+}
+
+func TestCertsMakesOneCAForAllNodes(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "certs")
+	for i, name := range []string{"master-1", "worker-1"} {
+		said, err := runCerts("--out", dir, "--name", name, "--host", "127.0.0.1", "--host", name+".example", "--days", "3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made := strings.Contains(said, "a new CA"); made != (i == 0) || !strings.Contains(said, name+"-key.pem") {
+			t.Errorf("for %s it says %q", name, said)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(text)
+	for _, name := range []string{"master-1", "worker-1"} {
+		pair, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".pem"), filepath.Join(dir, name+"-key.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, host := range []string{"127.0.0.1", name + ".example"} {
+			if _, err := pair.Leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: roots}); err != nil {
+				t.Error(err)
+			}
+		}
+		if left := time.Until(pair.Leaf.NotAfter); left < 2*day || left > 3*day {
+			t.Errorf("%s is valid for %s", name, left)
+		}
+	}
+}
+
+func TestCertsReplacesOnlyWhatItIsToldTo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	args := []string{"--out", dir, "--name", "n", "--host", "localhost"}
+	if _, err := runCerts(args...); err != nil {
+		t.Fatal(err)
+	}
+	var usage usageError
+	if _, err := runCerts(args...); err == nil || errors.As(err, &usage) || !strings.Contains(err.Error(), "--replace") {
+		t.Errorf("a second time: %v", err)
+	}
+	said, err := runCerts(append(args, "--replace")...)
+	if err != nil || strings.Contains(said, "a new CA") {
+		t.Errorf("a second time, with --replace: %v, %q", err, said)
+	}
+}
+
+func TestCertsReportsEveryFaultOfItsFlags(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, err := runCerts("--out", dir, "--days", "0")
+	var usage usageError
+	if !errors.As(err, &usage) {
+		t.Fatalf("%v is no error of usage", err)
+	}
+	for _, flag := range []string{"--name", "--host", "--days"} {
+		if !strings.Contains(err.Error(), flag) {
+			t.Errorf("%q does not tell of %s", err, flag)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("%d files, %v", len(entries), err)
+	}
+}
