@@ -73,10 +73,9 @@ func root() *cobra.Command {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see citystream %s --help", err, c.Name())}
 	})
-<<<<<<< HEAD
-	c.AddCommand(upCommand(), masterCommand(), workerCommand(), labCommand(), statusCommand(), lagCommand(), simulateCommand(), queryCommand(), verifyCommand(), replayCommand(), brokerCommand(), storeCommand(), awsCommand(), configCommand(), versionCommand())
-=======
-	c.AddCommand(upCommand(), simulateCommand(), queryCommand(), verifyCommand(), replayCommand(), brokerCommand(), storeCommand(), awsCommand(), certsCommand(), configCommand(), versionCommand())
->>>>>>> h-remote
+	c.AddCommand(
+		upCommand(), labCommand(), masterCommand(), workerCommand(), simulateCommand(), statusCommand(), lagCommand(), queryCommand(),
+		verifyCommand(), replayCommand(), certsCommand(), brokerCommand(), storeCommand(), awsCommand(), configCommand(), versionCommand(),
+	)
 	return c
 }
