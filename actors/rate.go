@@ -27,18 +27,19 @@ func (r *rate) note(position int64, now time.Time) {
 	r.position, r.at = position, now
 }
 
-// flushed is when a partition has committed files last, and why.
+// flushed is when a partition has committed files last in this life, and why.
 type flushed struct {
+	owned  bool
 	files  int64
 	at     time.Time
 	reason string
 }
 
 func (f *flushed) note(s pipeline.Status, now time.Time) {
-	if s.Counters.Files > f.files && f.files > 0 || s.Counters.Files > 0 && f.at.IsZero() && s.Reason != "" {
+	if f.owned && s.Counters.Files > f.files {
 		f.at, f.reason = now, string(s.Reason)
 	}
-	f.files = s.Counters.Files
+	f.owned, f.files = s.Owned, s.Counters.Files
 }
 
 // pace keeps the readers of a worker to so many records a second together. A nil pace does not wait.
