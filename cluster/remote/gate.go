@@ -25,8 +25,9 @@ const protocol = "citystream"
 
 // gate stands in front of protoactor's streams. Safe for concurrent use.
 type gate struct {
-	log   *slog.Logger
-	named bool // peers have certificates
+	system *actor.ActorSystem
+	log    *slog.Logger
+	named  bool // peers have certificates
 }
 
 // unary refuses every call: protoactor's list and diagnose its processes, and panic.
@@ -119,8 +120,14 @@ func (g *gated) filter(b *remote.MessageBatch) error {
 				"peer", g.peer, "type", b.GetTypeNames()[e.GetTypeId()])
 			continue
 		}
-		if mt.Descriptor().ParentFile().Package() != protocol && !complete(mt, e.GetMessageData()) {
-			return status.Errorf(codes.InvalidArgument, "%s without an actor", mt.Descriptor().FullName())
+		if mt.Descriptor().ParentFile().Package() != protocol {
+			m, ok := complete(mt, e.GetMessageData())
+			if !ok {
+				return status.Errorf(codes.InvalidArgument, "%s without an actor", mt.Descriptor().FullName())
+			}
+			if w, ok := m.(*actor.Watch); ok && g.gate.answer(w.GetWatcher(), b.GetTargets()[e.GetTarget()]) {
+				continue
+			}
 		}
 		passed = append(passed, e)
 	}
@@ -160,23 +167,36 @@ func admitted(name string) protoreflect.MessageType {
 	return nil
 }
 
-// complete says whether a message of protoactor's own names the actor it is about: its receivers do not ask.
-func complete(mt protoreflect.MessageType, data []byte) bool {
+// complete returns a message of protoactor's own, if it names the actor it is about: its receivers do not ask.
+func complete(mt protoreflect.MessageType, data []byte) (proto.Message, bool) {
 	m := mt.New().Interface()
 	if proto.Unmarshal(data, m) != nil {
-		return false
+		return nil, false
 	}
+	var about *actor.PID
 	switch m := m.(type) {
 	case *actor.Watch:
-		return m.GetWatcher() != nil
+		about = m.GetWatcher()
 	case *actor.Unwatch:
-		return m.GetWatcher() != nil
+		about = m.GetWatcher()
 	case *actor.Terminated:
-		return m.GetWho() != nil
+		about = m.GetWho()
 	case *actor.DeadLetterResponse:
-		return m.GetTarget() != nil
+		about = m.GetTarget()
 	}
-	return false
+	return m, about != nil
+}
+
+// answer tells the watcher of an actor that is not there so, and whether it did. Protoactor does that within a process; from afar it drops
+// such a watch, and the watcher waits for ever.
+func (g *gate) answer(watcher *actor.PID, name string) bool {
+	if _, there := g.system.ProcessRegistry.GetLocal(name); there {
+		return false
+	}
+	if p, ok := g.system.ProcessRegistry.Get(watcher); ok {
+		p.SendSystemMessage(watcher, &actor.Terminated{Who: g.system.NewLocalPID(name), Why: actor.TerminatedReason_NotFound})
+	}
+	return true
 }
 
 // certificateOf returns the verified certificate of who is at the other end, or nil.

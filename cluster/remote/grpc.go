@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/remote"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -29,12 +30,12 @@ const (
 )
 
 // configuration returns protoactor's, without kinds: nothing can be spawned from afar.
-func configuration(host string, port int, id *identity, log *slog.Logger) *remote.Config {
+func configuration(system *actor.ActorSystem, host string, port int, id *identity, log *slog.Logger) *remote.Config {
 	var creds credentials.TransportCredentials = local.NewCredentials() // plaintext, which refuses addresses that are not of this machine
 	if id != nil {
 		creds = &handshakes{identity: id, log: log}
 	}
-	gate := &gate{log: log, named: id != nil}
+	gate := &gate{system: system, log: log, named: id != nil}
 	c := remote.Configure(host, port,
 		remote.WithServerOptions(
 			grpc.Creds(creds), grpc.ConnectionTimeout(handshakeAfter),

@@ -90,6 +90,19 @@ func obey(r *Remote, words []string) string {
 	case "send":
 		r.System().Root.Send(at, &messages.Heartbeat{})
 		return "sent"
+	case "watch": // says in the log when it learns that the other has ended, and that it does watch
+		r.System().Root.Spawn(actor.PropsFromFunc(func(c actor.Context) {
+			switch m := c.Message().(type) {
+			case *actor.Started:
+				c.Watch(at)
+			case *actor.Terminated:
+				fmt.Fprintln(os.Stderr, "ended", m.GetWho().GetAddress(), m.GetWhy())
+			}
+		}))
+		return "watching"
+	case "end":
+		r.System().Root.Stop(r.System().NewLocalPID("echo"))
+		return "told"
 	case "garble": // sends what is no protobuf message
 		r.System().Root.Send(at, struct{ secret string }{"hidden"})
 		return "sent"

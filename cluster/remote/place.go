@@ -80,8 +80,6 @@ func (p place) bind(port int, id *identity, log *slog.Logger) (r *Remote, err er
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]" // protoactor joins host and port by a colon
 	}
-	c := configuration(host, port, id, log)
-	c.AdvertisedHost = net.JoinHostPort(p.advertise, strconv.Itoa(port))
 	quiet := slog.New(newQuiet(log.Handler()))
 	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet }))
 	defer func() {
@@ -90,6 +88,8 @@ func (p place) bind(port int, id *identity, log *slog.Logger) (r *Remote, err er
 			r, err = nil, fmt.Errorf("listen for other nodes: %v", reason)
 		}
 	}()
+	c := configuration(system, host, port, id, log)
+	c.AdvertisedHost = net.JoinHostPort(p.advertise, strconv.Itoa(port))
 	inner := remote.NewRemote(system, c)
 	inner.Start()
 	return &Remote{system: system, remote: inner, identity: id, stopped: make(chan struct{})}, nil

@@ -31,7 +31,7 @@ var levels = map[string]slog.Level{
 	"EndpointWriter failed to receive connect response": slog.LevelDebug,
 
 	"EndpointWatcher receive message for already terminated endpoint": slog.LevelDebug,
-	"EndpointReader failed to get local process":                      slog.LevelDebug, // a watch of an actor that has ended
+	"EndpointReader failed to get local process":                      slog.LevelDebug, // an unwatch of an actor that has ended
 }
 
 // Enabled implements slog.Handler.

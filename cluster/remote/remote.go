@@ -1,7 +1,7 @@
 // Package remote lets the actors of a node talk to those of other nodes.
 //
 // The problem: protoactor's remote listens in plaintext, believes whoever speaks to it, and can be crashed by a malformed message. Here it
-// stands behind three gates. TLS 1.3 lets in nodes only: each side shows a certificate of the same authorities, the dialler checks that it
+// stands behind three guards. TLS 1.3 lets in nodes only: each side shows a certificate of the same authorities, the dialler checks that it
 // is of the host it dialled, the listener that it is of the host that the dialler says it is. A gate in front of each stream reads every
 // message before protoactor does: it refuses what is malformed, drops what this version of the program does not know, and lets nobody stop
 // an actor or start one from afar. What panics behind it ends that stream only.
@@ -95,8 +95,9 @@ func (r *Remote) CertificateExpires() time.Time {
 	return r.identity.expires()
 }
 
-// Stop closes the connections of other nodes, which notice that at once, then those to them. Called again, it waits for the same. It flushes nothing: what must arrive is to be
-// answered before. Protoactor's own orderly shutdown is not used: it takes its table of connections away from under those who still send.
+// Stop closes the connections of other nodes, which notice that at once, then those to them. Called again, it waits for the same. It flushes
+// nothing: what must arrive is to be answered before. Protoactor's own orderly shutdown is not used: it takes its table of connections away
+// from under those who still send.
 func (r *Remote) Stop(ctx context.Context) error {
 	r.once.Do(func() { go r.close() })
 	var err error

@@ -117,3 +117,19 @@ func TestANodeThatComesBackIsReachedAgain(t *testing.T) {
 	a.ask(t, again)
 	again.ask(t, a)
 }
+
+func TestAWatchCrossesNodes(t *testing.T) {
+	t.Parallel()
+	o := Options{Listen: "127.0.0.1:0", TLS: newLab(t).node(t, "node", "127.0.0.1")}
+	a, stops, dies := startNode(t, o), startNode(t, o), startNode(t, o)
+	for _, n := range []*node{stops, dies} {
+		a.tell(t, "watch", n.address)
+	}
+	stops.tell(t, "end", "-")
+	a.waitForLog(t, "ended "+stops.address+" Stopped")
+	dies.tell(t, "watch", stops.address) // which has no such actor any more
+	dies.waitForLog(t, "ended "+stops.address+" Stopped")
+	a.ask(t, dies)
+	dies.kill(t)
+	a.waitForLog(t, "ended "+dies.address+" AddressTerminated")
+}
