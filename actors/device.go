@@ -52,7 +52,8 @@ type ended struct {
 
 func newDevice(node *Node, budget *Budget, cfg pipeline.Config, send func(any)) *device {
 	ctx, cancel := context.WithCancel(context.Background())
-	log := node.Log.With("table", cfg.Log.Table, "topic", cfg.Log.Topic, "partition", int(cfg.Log.Partition))
+	log := node.Log.With("table", cfg.Log.Table, "topic", cfg.Log.Topic, "partition", int(cfg.Log.Partition),
+		"epoch", cfg.Owner.Epoch, "incarnation", cfg.Owner.Incarnation)
 	d := &device{
 		node: node, cfg: cfg, send: send, ctx: ctx, cancel: cancel,
 		retries: &retries{log: log, metrics: node.Metrics}, fetches: &retries{log: log, metrics: node.Metrics},

@@ -89,7 +89,7 @@ func MasterProps(node *Node, o MasterOptions) *actor.Props {
 			o.Settle = node.Orphaned
 		}
 		return &master{
-			node: node, log: node.Log.With("role", "master"), options: o, epoch: o.Epoch,
+			node: node, log: node.Log.With("role", "master", "epoch", o.Epoch), options: o, epoch: o.Epoch,
 			roster: membership.NewRoster(node.WorkerDead), members: map[string]*member{},
 			topics: map[string]port.Topic{}, places: newPlacements(), times: newTableTimes(node), gauges: newPlacementGauges(node.Metrics),
 		}
@@ -138,7 +138,7 @@ func (m *master) start(ctx actor.Context) {
 	go func() { <-m.ticking; close(discovering) }()
 	m.settlement = membership.NewSettlement(time.Now(), m.options.Settle, m.options.Settle == 0)
 	if m.options.Settle > 0 {
-		m.log.Info("waiting for the workers of the master before; what they own stays theirs", "epoch", m.epoch, "at_most", m.options.Settle)
+		m.log.Info("waiting for the workers of the master before; what they own stays theirs", "at_most", m.options.Settle)
 		go func(self *actor.PID, root *actor.RootContext) {
 			timer := time.NewTimer(m.options.Settle)
 			defer timer.Stop()
@@ -217,8 +217,9 @@ func (m *master) onEpoch(ctx actor.Context, in epochRaised) {
 	if in.err != nil {
 		m.log.Warn("a higher epoch could not be taken; it is tried again when the next claim is refused", "error", in.err)
 	} else {
-		m.log.Info("epoch raised", "epoch", in.epoch)
 		m.epoch = max(m.epoch, in.epoch)
+		m.log = m.node.Log.With("role", "master", "epoch", m.epoch)
+		m.log.Info("epoch raised")
 		if m.options.Raised != nil {
 			m.options.Raised(m.epoch)
 		}

@@ -78,7 +78,11 @@ func (m *master) onHeartbeat(ctx actor.Context, in *messages.Heartbeat) {
 	if in.Epoch == int64(m.epoch) {
 		m.settlement.Confirm(in.Worker)
 	}
-	if m.places.heard(in.Worker, in.Order, in.Partitions) {
+	follows := in.Order
+	if in.Epoch != int64(m.epoch) {
+		follows = 0 // it counts another reign's words
+	}
+	if m.places.heard(in.Worker, follows, in.Partitions) {
 		m.replan(ctx)
 	}
 	for _, r := range in.Released {

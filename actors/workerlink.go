@@ -95,7 +95,7 @@ func (w *worker) onLeader(ctx actor.Context, m leaderFound) {
 		return
 	}
 	pid := actor.NewPID(m.leader.Address, masterName)
-	changed := w.master == nil || !w.master.Equal(pid) || m.leader.Epoch != w.epoch && w.epoch < m.leader.Epoch
+	changed := w.master == nil || !w.master.Equal(pid)
 	if changed {
 		w.log.Info("found the leader", "leader", m.leader.Name, "address", m.leader.Address, "epoch", m.leader.Epoch)
 		w.master = pid

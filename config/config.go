@@ -130,7 +130,7 @@ type Lease struct {
 	Kind    string        `yaml:"kind" default:"store" oneof:"store,zookeeper,etcd" doc:"where the lease is kept: in the bucket, in ZooKeeper or in etcd"`
 	Servers []string      `yaml:"servers" default:"localhost:2181" check:"addresses" doc:"some of the ZooKeeper or etcd servers, as host:port; etcd's usual port is 2379"`
 	Path    string        `yaml:"path" default:"/citystream" check:"given" doc:"first part of the names in ZooKeeper and etcd"`
-	TTL     time.Duration `yaml:"ttl" default:"4s" min:"200ms" max:"1m" doc:"how long a leader that is not heard of stays leader"`
+	TTL     time.Duration `yaml:"ttl" default:"2s" min:"200ms" max:"1m" doc:"how long a leader that is not heard of stays leader; with a heartbeat and a quarter of one it is less than master.workerStopAfter, so that workers read on when a leader dies"`
 }
 
 // Catalog is the section catalog.

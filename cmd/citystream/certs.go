@@ -15,8 +15,8 @@ import (
 
 const day = 24 * time.Hour
 
-// lab is what certs is asked for.
-type lab struct {
+// certsWanted is what certs is asked for.
+type certsWanted struct {
 	dir          string
 	name         string
 	hosts        []string
@@ -25,7 +25,7 @@ type lab struct {
 }
 
 func certsCommand() *cobra.Command {
-	var l lab
+	var l certsWanted
 	c := &cobra.Command{
 		Use:   "certs --name NODE --host HOST",
 		Short: "Make a CA and certificates of nodes, for a lab",
@@ -56,7 +56,7 @@ Exit code 0: the files are written. 1: an error, or files that are there already
 }
 
 // check reports every fault of the flags.
-func (l *lab) check() error {
+func (l *certsWanted) check() error {
 	var faults []error
 	if l.name == "" {
 		faults = append(faults, errors.New("--name: say whose certificate it is"))
@@ -71,7 +71,7 @@ func (l *lab) check() error {
 	return errors.Join(faults...)
 }
 
-func (l *lab) make(out io.Writer, now time.Time) error {
+func (l *certsWanted) make(out io.Writer, now time.Time) error {
 	ca, err := certs.ReadCA(l.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if ca, err = l.makeCA(out, now); err != nil {
@@ -94,7 +94,7 @@ func (l *lab) make(out io.Writer, now time.Time) error {
 	return err
 }
 
-func (l *lab) makeCA(out io.Writer, now time.Time) (*certs.CA, error) {
+func (l *certsWanted) makeCA(out io.Writer, now time.Time) (*certs.CA, error) {
 	ca, err := certs.NewCA("citystream lab "+now.UTC().Format("20060102T150405Z"), now, now.Add(time.Duration(l.caDays)*day))
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	locallab "citystream/local/lab"
+	"citystream/local/lab"
 )
 
 func labCommand() *cobra.Command {
@@ -51,7 +51,7 @@ func (o *labOptions) run(ctx context.Context, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := locallab.Start(ctx, locallab.Options{
+	l, err := lab.Start(ctx, lab.Options{
 		Program: self, Dir: o.data, Secure: !o.insecure, Config: fmt.Sprintf("flush:\n  maxAge: 10s\nworker:\n  maxRate: %d\n", max(0, o.maxRate)),
 	})
 	if err != nil {
@@ -74,7 +74,7 @@ func (o *labOptions) run(ctx context.Context, w io.Writer) (err error) {
 }
 
 // nodes starts the masters and the workers, and the fleet if there is to be one.
-func (o *labOptions) nodes(ctx context.Context, w io.Writer, l *locallab.Lab) error {
+func (o *labOptions) nodes(ctx context.Context, w io.Writer, l *lab.Lab) error {
 	for i := range o.masters {
 		p, err := l.Master(ctx, fmt.Sprint("master-", i+1), nil)
 		if err != nil {
@@ -96,7 +96,7 @@ func (o *labOptions) nodes(ctx context.Context, w io.Writer, l *locallab.Lab) er
 }
 
 // watchLab waits for the end, and tells of processes that ended unasked. Nodes may be killed: that is what a lab is for.
-func watchLab(ctx context.Context, l *locallab.Lab) error {
+func watchLab(ctx context.Context, l *lab.Lab) error {
 	gone := map[string]bool{}
 	for {
 		select {

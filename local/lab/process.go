@@ -27,6 +27,7 @@ type Process struct {
 	ended chan struct{}
 	err   error // once it has ended
 	told  atomic.Bool
+	asked atomic.Bool // how it ended has been returned
 }
 
 // start starts a process, and waits for the first line that it says: it is up then.
@@ -127,7 +128,8 @@ func (p *Process) Terminate() error {
 	return p.end(endMax)
 }
 
-// end waits for the end of a process that was told to, and kills it where that takes too long. One that was killed before is no error.
+// end waits for the end of a process that was told to, and kills it where that takes too long. It returns once how the process ended; one that was
+// killed before is no error.
 func (p *Process) end(patience time.Duration) error {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -136,6 +138,9 @@ func (p *Process) end(patience time.Duration) error {
 	case <-timer.C:
 		p.Kill()
 		return fmt.Errorf("%s did not end within %s, and was killed: %s", p.Name, patience, p.lastWords())
+	}
+	if p.asked.Swap(true) {
+		return nil
 	}
 	var exit *exec.ExitError
 	if errors.As(p.err, &exit) {
