@@ -119,11 +119,6 @@ func (m *masterNode) onRegister(in report) {
 			s.version = max(s.version, version)
 		}
 	}
-	for log, a := range s.assigned { // what was revoked before will not be started any more
-		if _, has := in.owned[log]; a.worker == in.worker && a.revoking > 0 && !has {
-			delete(s.assigned, log)
-		}
-	}
 	m.answer(in, true, false, nil)
 	m.replan()
 }
@@ -152,6 +147,8 @@ func (m *masterNode) onHeartbeat(in report) {
 			s.settlement.Released(in.worker, r.log)
 		}
 	}
+	// What was revoked and is not there was released before it ever ran, if this heartbeat was sent by one who knew that. An older one, or a
+	// Register, may have crossed with the order to start it.
 	for log, a := range s.assigned {
 		if _, has := in.owned[log]; a.worker == in.worker && a.revoking > 0 && !has && in.epoch == s.epoch && in.order >= a.revoking {
 			delete(s.assigned, log)

@@ -29,6 +29,7 @@ type workerNode struct {
 type held struct {
 	version  int64
 	draining bool
+	outlived bool // kept beyond StopAfter without a look at the lease, and not confirmed since
 }
 
 type release struct {
@@ -53,10 +54,10 @@ type word struct {
 
 func (p *workerNode) String() string { return p.name + "/" + p.incarnation[10:18] }
 
-// counts says whether I9 holds for what it has: the exceptions are those of the package's comment.
-func (p *workerNode) counts() bool {
-	now := p.world.now
-	return !p.dead && !p.isPaused(now) && p.replaced.IsZero() && !(p.isolated && p.link.Silence(now) >= stopAfter)
+// has says whether it has a log that I9 speaks of: the exceptions are those of the package's comment.
+func (p *workerNode) has(log commitlog.Log) bool {
+	h := p.holds[log]
+	return h != nil && !h.outlived && !p.dead && !p.isPaused(p.world.now) && p.replaced.IsZero()
 }
 
 func (p *workerNode) tick() {
@@ -67,6 +68,11 @@ func (p *workerNode) tick() {
 		clear(p.holds)
 		p.released = nil
 		p.abandoned++
+	}
+	if p.isolated && p.link.Silence(now) >= stopAfter {
+		for _, h := range p.holds {
+			h.outlived = true
+		}
 	}
 	if p.link.Refused() && len(p.holds) > 0 {
 		p.world.fail("%v is refused and goes on", p)
@@ -152,6 +158,9 @@ func (p *workerNode) onAck(in word) {
 	}
 	for _, log := range slices.SortedFunc(maps.Keys(in.assigned), byPartition) {
 		version := in.assigned[log]
+		if h := p.holds[log]; h != nil && h.version == version {
+			h.outlived = false
+		}
 		if p.holds[log] == nil && !slices.Contains(p.released, release{log, version}) {
 			p.holds[log] = &held{version: version}
 			p.world.logf("%v starts %v version %d of epoch %d", p, log, version, in.Epoch)

@@ -163,7 +163,7 @@ func (w *world) check() {
 	for _, log := range w.logs {
 		var holder *workerNode
 		for _, p := range w.workers {
-			if p.holds[log] == nil || !p.counts() {
+			if !p.has(log) {
 				continue
 			}
 			if holder != nil {
@@ -177,7 +177,7 @@ func (w *world) check() {
 // given looks whether somebody still has a log that is being given away (I9).
 func (w *world) given(log commitlog.Log, to string) {
 	for _, p := range w.workers {
-		if p.name != to && p.holds[log] != nil && p.counts() {
+		if p.name != to && p.has(log) {
 			w.fail("%v is given to %s while %v has it", log, to, p)
 		}
 	}
