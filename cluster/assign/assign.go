@@ -173,7 +173,7 @@ func (p *plan) even(from *givers, to *receivers, most int, slack int64) int {
 		least := to.least("")
 		i, ok := from.pick(giver, p.load[giver]-p.load[least], slack)
 		if !ok {
-			from.drop(giver) // it cannot give to the least loaded, so it cannot give at all
+			from.drop() // it cannot give to the least loaded, so it cannot give at all
 			continue
 		}
 		if w := to.least(p.partitions[i].Zone); p.load[giver]-p.load[w]-p.weight[i] > slack {

@@ -2,6 +2,7 @@ package assign
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -153,6 +154,21 @@ func TestAWorkerThatGoesAndComesBackMovesNothingOfOthers(t *testing.T) {
 			if before[i].Owner != all[i].Owner && all[i].Owner != name {
 				t.Fatalf("%v moves between others when it is back", all[i].Log)
 			}
+		}
+	})
+}
+
+func TestAPlanMovesAtMostAShareForBalance(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all, n := drawPartitions(t, 80), rapid.IntRange(1, 5).Draw(t, "workers")
+		for i := range all {
+			all[i].Owner = fmt.Sprint("w", rapid.IntRange(0, n-1).Draw(t, "owner"))
+		}
+		if slices.Contains(slices.Collect(maps.Values(counts(all, workers(n)))), 0) {
+			t.Skip("somebody has nothing")
+		}
+		if moves, most := follow(all, Plan(all, workers(n), usual)), (len(all)+n-1)/n; moves > most {
+			t.Fatalf("%d moves, where a share is %d", moves, most)
 		}
 	})
 }

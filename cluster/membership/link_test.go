@@ -113,6 +113,7 @@ func TestWordsThatAreNotAcceptedChangeNothing(t *testing.T) {
 		{"to a message that was never sent", 2, change(func(a *membership.Answer) { a.Number = 9 }), false, 4},
 		{"to one before the last answered", 2, change(func(a *membership.Answer) { a.Number = 0; a.Order = 1 }), false, 4},
 		{"that comes when patience is over", 5.05, good, false, 0},
+		{"unasked, when patience is over", 4.05, change(func(a *membership.Answer) { a.Number = 0 }), false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := tied(t)
@@ -222,5 +223,49 @@ func TestOldNumbersAreForgotten(t *testing.T) {
 	}
 	if !l.Registered(membership.Answer{Epoch: 1, Incarnation: "me", Number: 37}, at(1)) {
 		t.Fatal("the oldest number is not remembered")
+	}
+}
+
+func TestALateAnswerDoesNotEndThePatienceWithoutALeader(t *testing.T) {
+	for _, registered := range []bool{false, true} {
+		l := tied(t)
+		l.Tick(at(1))
+		until(l, 1, 5.5, nobody)
+		a := membership.Answer{Epoch: 5, Incarnation: "me", Number: 2, Known: true}
+		if registered && l.Registered(a, at(5.55)) || !registered && l.Acked(a, at(5.55)) {
+			t.Error("it is accepted")
+		}
+		if do := l.Tick(at(5.6)); do.Abandon {
+			t.Error("it ends the patience")
+		}
+	}
+}
+
+func TestHowOftenTheLeaseIsLookedAt(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		look        func(*membership.Link, time.Time)
+		until       float64
+		least, most int
+	}{
+		{"closely while the leader seems to live", lives, 4, 8, 11},
+		{"with each heartbeat while nobody leads", nobody, 11, 9, 10},
+		{"with each heartbeat while another has not answered", another, 11, 9, 10},
+		{"not again before a look has ended", nil, 3.9, 1, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			looks := 0
+			l := tied(t)
+			until(l, 0, 1.45, func(*membership.Link, time.Time) { t.Error("it looks too early") })
+			until(l, 1.4, c.until, func(l *membership.Link, now time.Time) {
+				looks++
+				if c.look != nil {
+					c.look(l, now)
+				}
+			})
+			if looks < c.least || looks > c.most {
+				t.Errorf("%d looks", looks)
+			}
+		})
 	}
 }
