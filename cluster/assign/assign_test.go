@@ -18,7 +18,7 @@ var usual = Options{DeadBand: 0.2}
 func partitions(n int) []Partition {
 	all := make([]Partition, n)
 	for i := range all {
-		all[i].Log = commitlog.Log{Table: fmt.Sprint("t", i%3), TopicPartition: record.TopicPartition{Topic: "a", Partition: record.Partition(i)}}
+		all[i].Log = commitlog.Log{Table: fmt.Sprint("t", i%3), TopicPartition: record.TopicPartition{Topic: "a", Partition: record.Partition(i / 3)}}
 	}
 	return all
 }
@@ -324,7 +324,7 @@ func TestALagThatComesAndGoesMovesNothing(t *testing.T) {
 func TestOfEqualWorkersTheOneInTheZoneIsTaken(t *testing.T) {
 	all := partitions(9)
 	for i := range all {
-		all[i].Zone, all[i].Log.Table = []string{"a", "b", "c"}[i%3], "t"
+		all[i].Zone, all[i].Log.Partition = []string{"a", "b", "c"}[i%3], record.Partition(i)
 	}
 	ws := []Worker{{"w0", "c"}, {"w1", "a"}, {"w2", "b"}}
 	for i, owner := range Plan(all, ws, usual) {

@@ -5,11 +5,17 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"citystream/engine/record"
 )
 
 // BenchmarkPlan plans for 1,000 workers and 100,000 partitions. A plan is to take less than 200 ms and 100 MB.
 func BenchmarkPlan(b *testing.B) {
 	all, ws := partitions(100_000), workers(1_000)
+	idle := partitions(100_000)
+	for i := range idle {
+		idle[i].Log.Partition, idle[i].Log.Topic = record.Partition(i%100), fmt.Sprint("topic-", i/100)
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range all {
 		all[i].Rate, all[i].Zone = 1000*r.Float64(), []string{"", "a", "b"}[i%3]
@@ -24,6 +30,7 @@ func BenchmarkPlan(b *testing.B) {
 			}
 		})
 	}
+	run("from nothing and no rates", idle, ws)
 	run("from nothing", slices.Clone(all), ws)
 	settle(b, all, ws)
 	run("steady", all, ws)
