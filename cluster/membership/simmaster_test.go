@@ -112,10 +112,16 @@ func (m *masterNode) onRegister(in report) {
 	}
 	m.world.logf("%s: %v is %v", m.name, in.from, verdict)
 	s.members[in.worker] = in.from
+	if !in.from.replaced.IsZero() {
+		in.from.replaced = m.world.now // a new master knows nothing of the one before, and has the older life until the younger comes
+	}
 	for log, version := range in.owned {
-		if s.assigned[log] == nil && verdict != membership.Known {
+		if verdict == membership.Known {
+			break
+		}
+		s.settlement.Adopt(in.worker, log) // also what another says to have: only when both have ended is it free
+		if s.assigned[log] == nil {
 			s.assigned[log] = &assignment{worker: in.worker, version: version}
-			s.settlement.Adopt(in.worker, log)
 			s.version = max(s.version, version)
 		}
 	}
@@ -144,6 +150,8 @@ func (m *masterNode) onHeartbeat(in report) {
 	for _, r := range in.released {
 		if a := s.assigned[r.log]; a != nil && a.worker == in.worker && a.version == r.version {
 			delete(s.assigned, r.log)
+		}
+		if _, has := in.owned[r.log]; !has { // it may have an old release to tell of a log that it has again
 			s.settlement.Released(in.worker, r.log)
 		}
 	}

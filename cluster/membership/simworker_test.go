@@ -20,7 +20,7 @@ type workerNode struct {
 	reign       int64 // of the target
 	holds       map[commitlog.Log]*held
 	released    []release
-	replaced    time.Time // when a younger life of its name was accepted
+	replaced    time.Time // when a master last had to do with it after a younger life of its name was accepted
 	isolated    bool      // its last look did not reach the store
 	abandoned   int
 }
