@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"citystream/engine/commitlog"
+	"citystream/engine/record"
 )
 
 // A Partition is one log with what is known of its load.
@@ -103,20 +104,33 @@ func (p *plan) share() int { return (len(p.partitions) + len(p.workers) - 1) / l
 
 // place gives away what has no owner, the heaviest first and each to the least loaded worker. It reports whether there was anything.
 func (p *plan) place() bool {
-	var free []int32
+	type item struct { // what the order depends on, side by side: there are many
+		weight    int64
+		partition record.Partition
+		index     int32
+	}
+	var free []item
 	for i, w := range p.owner {
 		if w == nobody {
-			free = append(free, int32(i))
+			free = append(free, item{p.weight[i], p.partitions[i].Log.Partition, int32(i)})
 		}
 	}
 	if len(free) == 0 {
 		return false
 	}
-	slices.SortFunc(free, func(a, b int32) int { return cmp.Or(cmp.Compare(p.weight[b], p.weight[a]), p.compare(a, b)) })
+	slices.SortFunc(free, func(a, b item) int {
+		if a.weight != b.weight {
+			return cmp.Compare(b.weight, a.weight)
+		}
+		if a.partition != b.partition {
+			return cmp.Compare(a.partition, b.partition)
+		}
+		return p.compare(a.index, b.index)
+	})
 	light := newReceivers(p, func(int32) bool { return true })
-	for _, i := range free {
-		w := light.least(p.partitions[i].Zone)
-		p.give(i, w)
+	for _, f := range free {
+		w := light.least(p.partitions[f.index].Zone)
+		p.give(f.index, w)
 		light.fix(w)
 	}
 	return true
@@ -173,7 +187,7 @@ func (p *plan) even(from *givers, to *receivers, most int, slack int64) int {
 		least := to.least("")
 		i, ok := from.pick(giver, p.load[giver]-p.load[least], slack)
 		if !ok {
-			from.drop(giver) // it cannot give to the least loaded, so it cannot give at all
+			from.drop() // it cannot give to the least loaded, so it cannot give at all
 			continue
 		}
 		if w := to.least(p.partitions[i].Zone); p.load[giver]-p.load[w]-p.weight[i] > slack {
@@ -190,8 +204,11 @@ func (p *plan) even(from *givers, to *receivers, most int, slack int64) int {
 	}
 }
 
-// compare orders partitions.
+// compare orders partitions: by number first, which is cheap, and puts those of one topic apart.
 func (p *plan) compare(a, b int32) int {
 	x, y := &p.partitions[a].Log, &p.partitions[b].Log
-	return cmp.Or(cmp.Compare(x.Table, y.Table), cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition))
+	if x.Partition != y.Partition {
+		return cmp.Compare(x.Partition, y.Partition)
+	}
+	return cmp.Or(cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Table, y.Table))
 }

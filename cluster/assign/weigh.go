@@ -5,6 +5,8 @@ import "math"
 const (
 	// unit is the weight of a partition that reads nothing. Weights are whole numbers, so that sums do not depend on their order.
 	unit = 1 << 16
+	// flowing is how many units partitions weigh on average by what they read, if they read anything: three quarters of the load.
+	flowing = 3
 	// catchUp is the time in seconds in which a partition that is behind is to be at the end again: what its lag adds to its rate.
 	catchUp = 300
 	// least is a rate, in records a second, below which the mean of all is taken for noise.
@@ -18,7 +20,7 @@ const (
 // weigh returns the weight of each partition, and how much of the sum is due to records.
 //
 // Each partition weighs one unit by itself: its buffers, its commits and its fetches cost the same however much it reads, and so counts stay
-// within bounds when nothing flows. A second unit on average is shared out by demand, which is the rate and what is needed to catch up.
+// within bounds when nothing flows. Three more units on average are shared out by demand, which is the rate and what is needed to catch up.
 //
 // Lag adds at most the mean rate of all. Moving a partition that is far behind does not make it faster unless its worker is busy, so
 // lag is a hint to leave room beside it, not a load that grows without limit: a partition whose lag comes and goes would otherwise draw
@@ -39,7 +41,7 @@ func weigh(partitions []Partition, workers int) (weight []int64, records int64) 
 	mean = max(demands/int64(len(partitions)), least*milli)
 	share := max(1, float64(len(partitions))/float64(workers))
 	for i, demand := range weight {
-		part := int64(unit * min(float64(demand)/float64(mean), share))
+		part := int64(flowing * unit * min(float64(demand)/float64(mean), share))
 		weight[i] = unit + part
 		records += part
 	}

@@ -47,6 +47,7 @@ type Link struct {
 
 	epoch int64 // of the master that was accepted last
 	least int64 // epochs below it are of masters that have been replaced
+	since int64 // answers to messages up to this number are of the leader before
 	order int64 // of the newest message in this epoch
 
 	registered bool
@@ -105,11 +106,14 @@ func (l *Link) over(now time.Time) bool {
 	return silence >= l.limits.OrphanedAfter || silence >= l.limits.StopAfter && !l.strange && l.outlook != leaderless
 }
 
+// shouldLook says whether it is time for a look. Where a leader seems to live, it may have died a moment ago, with its lease still running:
+// then looks follow each other closely, so that the end of the lease is seen before patience ends.
 func (l *Link) shouldLook(now time.Time) bool {
-	switch {
-	case l.looking:
-		return false
-	case !l.looked.IsZero() && now.Sub(l.looked) < l.limits.Heartbeat:
+	again := l.limits.Heartbeat
+	if l.outlook == led && !l.strange {
+		again /= 4
+	}
+	if l.looking || !l.looked.IsZero() && now.Sub(l.looked) < again {
 		return false
 	}
 	return !l.target || now.Sub(l.heard) >= l.limits.LookAfter
@@ -125,9 +129,13 @@ func (l *Link) Leader(found bool, epoch int64, changed bool, now time.Time) {
 	}
 	l.outlook = led
 	l.target = true
+	if epoch > 0 && epoch == l.epoch {
+		l.strange = false // it has answered, perhaps before this look told of it
+		return
+	}
 	if changed {
 		l.strange, l.registered = true, false
-		l.least = max(l.least, l.epoch+1, epoch)
+		l.least, l.since = max(l.least, epoch), l.number
 		l.sentAt = now.Add(-l.limits.Heartbeat) // it is told at the next Tick
 	}
 }
@@ -169,7 +177,7 @@ func (l *Link) current(a Answer) bool {
 	switch {
 	case l.refused || a.Incarnation != l.incarnation || a.Epoch < max(l.epoch, l.least):
 		return false
-	case a.Number != 0 && (a.Number < l.answered || a.Number > l.number):
+	case a.Number != 0 && (a.Number <= l.since || a.Number < l.answered || a.Number > l.number):
 		return false
 	case a.Epoch == l.epoch && a.Order != 0 && a.Order <= l.order:
 		return false

@@ -28,7 +28,8 @@ func NewSettlement(begin time.Time, wait time.Duration, fresh bool) *Settlement 
 	}
 }
 
-// Adopt takes note that a member says to have a log that this master has not given to it.
+// Adopt takes note that a member says to have a log that this master has not given to it. Two may say so of one log, when one of them
+// has not heard yet that it lost it: then both must have ended before it is free.
 func (s *Settlement) Adopt(worker string, log commitlog.Log) {
 	if s.holders[log] == nil {
 		s.holders[log] = map[string]bool{}
@@ -40,7 +41,7 @@ func (s *Settlement) Adopt(worker string, log commitlog.Log) {
 // before its own is taken for death. One that has only registered may not have had the answer, and go on as an orphan.
 func (s *Settlement) Confirm(worker string) { s.confirmed[worker] = true }
 
-// Released takes note that a member has ended a log. That of a log which it was not known to have says nothing: the master before may
+// Released takes note that a member has ended a log, and has not begun it again. That of a log which it was not known to have says nothing: the master before may
 // have given it to another since.
 func (s *Settlement) Released(worker string, log commitlog.Log) {
 	if s.holders[log][worker] {
