@@ -197,6 +197,8 @@ func (l *loader) rules() {
 	m := &l.config.Master
 	if m.WorkerStopAfter <= m.Heartbeat {
 		l.clash("must be more than master.heartbeat, or workers stop between two reports", "master.workerStopAfter", "master.heartbeat")
+	} else if ttl := l.config.Lease.TTL; ttl+m.Heartbeat+m.Heartbeat/4 >= m.WorkerStopAfter {
+		l.clash("must be less than master.workerStopAfter less a heartbeat and a quarter, or workers stop before the next leader is found", "lease.ttl", "master.workerStopAfter")
 	}
 	if m.WorkerDeadAfter <= m.WorkerStopAfter {
 		l.clash("must be more than master.workerStopAfter, so that a silent worker has stopped before others begin",
@@ -204,9 +206,6 @@ func (l *loader) rules() {
 	}
 	if m.OrphanedAfter <= m.WorkerDeadAfter {
 		l.clash("must be more than master.workerDeadAfter, since a new leader has to be found first", "master.orphanedAfter", "master.workerDeadAfter")
-	}
-	if ttl := l.config.Lease.TTL; ttl+m.Heartbeat+m.Heartbeat/4 >= m.WorkerStopAfter {
-		l.clash("must be less than master.workerStopAfter less a heartbeat and a quarter, or workers stop before the next leader is found", "lease.ttl", "master.workerStopAfter")
 	}
 	if m.EndOfStreamAfter != 0 && m.EndOfStreamAfter < l.config.Windows.IdleTimeout {
 		l.clash("must be 0s or at least windows.idleTimeout", "master.endOfStreamAfter", "windows.idleTimeout")
