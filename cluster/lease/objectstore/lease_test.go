@@ -71,6 +71,35 @@ func TestNoSingleFaultLosesTheLeaseOrLeavesItHeld(t *testing.T) {
 	}
 }
 
+// retrying is a store whose client loses each answer of a conditional write, tries again by itself, and so is told of a conflict with itself.
+type retrying struct{ port.Store }
+
+func (s retrying) PutIfAbsent(ctx context.Context, key string, body []byte) error {
+	return errors.Join(port.ErrConflict, s.Store.PutIfAbsent(ctx, key, body))
+}
+
+func (s retrying) PutIfMatch(ctx context.Context, key string, body []byte, etag string) error {
+	return errors.Join(port.ErrConflict, s.Store.PutIfMatch(ctx, key, body, etag))
+}
+
+func TestAConflictWithItselfDoesNotLoseTheLease(t *testing.T) {
+	t.Parallel()
+	store := enginetest.NewFakeStore()
+	r, err := open(t, retrying{store}, time.Minute).Acquire(t.Context(), port.Leader{Name: "a"})
+	if err != nil || !r.Fresh() {
+		t.Fatalf("acquired: %v", err)
+	}
+	if err := r.Announce(t.Context(), port.Leader{Name: "a", Epoch: 7}); err != nil {
+		t.Error(err)
+	}
+	if err := r.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if r, err := open(t, store, time.Minute).Acquire(t.Context(), port.Leader{Name: "b"}); err != nil || !r.Fresh() {
+		t.Errorf("acquired by the next one: %v", err)
+	}
+}
+
 func TestAHoldersOwnTimeCounts(t *testing.T) {
 	t.Parallel()
 	store := enginetest.NewFakeStore()
