@@ -43,26 +43,28 @@ func open(t *testing.T, store port.Store, ttl time.Duration) *Lease {
 // Each call of a reign fails once, before it takes effect and after.
 func TestNoSingleFaultLosesTheLeaseOrLeavesItHeld(t *testing.T) {
 	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	for _, on := range []string{"Get lease.json", "PutIfAbsent lease.json", "PutIfMatch lease.json"} {
 		for _, after := range []bool{false, true} {
 			for call, fired := 1, true; fired; call++ {
 				faults := enginetest.NewFaults(enginetest.Fault{On: on, Call: call, After: after})
 				store := enginetest.NewFakeStore()
 				l := open(t, faults.Life().Store(store), time.Minute)
-				r, err := l.Acquire(t.Context(), port.Leader{Name: "a"})
+				r, err := l.Acquire(ctx, port.Leader{Name: "a"})
 				if err != nil || !r.Fresh() {
 					t.Fatalf("call %d of %s, after: %t: acquired: %v", call, on, after, err)
 				}
-				if err := r.Announce(t.Context(), port.Leader{Name: "a", Epoch: 7}); err != nil {
+				if err := r.Announce(ctx, port.Leader{Name: "a", Epoch: 7}); err != nil {
 					t.Fatalf("call %d of %s, after: %t: announced: %v", call, on, after, err)
 				}
-				if got, err := open(t, store, time.Minute).Leader(t.Context()); err != nil || got.Epoch != 7 {
+				if got, err := open(t, store, time.Minute).Leader(ctx); err != nil || got.Epoch != 7 {
 					t.Fatalf("call %d of %s, after: %t: the leader is %+v, %v", call, on, after, got, err)
 				}
-				if err := r.Release(t.Context()); err != nil {
+				if err := r.Release(ctx); err != nil {
 					t.Fatalf("call %d of %s, after: %t: released: %v", call, on, after, err)
 				}
-				if r, err := open(t, store, time.Minute).Acquire(t.Context(), port.Leader{Name: "b"}); err != nil || !r.Fresh() {
+				if r, err := open(t, store, time.Minute).Acquire(ctx, port.Leader{Name: "b"}); err != nil || !r.Fresh() {
 					t.Fatalf("call %d of %s, after: %t: acquired by the next one: %v", call, on, after, err)
 				}
 				fired = faults.Fired() > 0
@@ -84,18 +86,20 @@ func (s retrying) PutIfMatch(ctx context.Context, key string, body []byte, etag 
 
 func TestAConflictWithItselfDoesNotLoseTheLease(t *testing.T) {
 	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	store := enginetest.NewFakeStore()
-	r, err := open(t, retrying{store}, time.Minute).Acquire(t.Context(), port.Leader{Name: "a"})
+	r, err := open(t, retrying{store}, time.Minute).Acquire(ctx, port.Leader{Name: "a"})
 	if err != nil || !r.Fresh() {
 		t.Fatalf("acquired: %v", err)
 	}
-	if err := r.Announce(t.Context(), port.Leader{Name: "a", Epoch: 7}); err != nil {
+	if err := r.Announce(ctx, port.Leader{Name: "a", Epoch: 7}); err != nil {
 		t.Error(err)
 	}
-	if err := r.Release(t.Context()); err != nil {
+	if err := r.Release(ctx); err != nil {
 		t.Error(err)
 	}
-	if r, err := open(t, store, time.Minute).Acquire(t.Context(), port.Leader{Name: "b"}); err != nil || !r.Fresh() {
+	if r, err := open(t, store, time.Minute).Acquire(ctx, port.Leader{Name: "b"}); err != nil || !r.Fresh() {
 		t.Errorf("acquired by the next one: %v", err)
 	}
 }
