@@ -32,6 +32,7 @@ func LeaseSuite(t *testing.T, start func(t *testing.T) LeaseLab) {
 		{"what is announced is read, and a lost lease refuses it", leaseAnnounce},
 		{"a holder that is cut off knows before another leads", func(t *testing.T, lab LeaseLab) { leaseBefore(t, lab, (*Link).Cut) }},
 		{"a holder whose renewals are held up knows before another leads", func(t *testing.T, lab LeaseLab) { leaseBefore(t, lab, (*Link).Freeze) }},
+		{"a holder that has stopped believing in itself is in nobody's way", leaseResigned},
 		{"a lease is kept", leaseKept},
 		{"short trouble is survived", leaseShortTrouble},
 		{"a lost answer does not lose the lease", leaseLostAnswers},
@@ -197,6 +198,7 @@ func leaseFresh(t *testing.T, lab LeaseLab) {
 		t.Error("the first one is not fresh")
 	}
 	release(t, r)
+	release(t, r) // again changes nothing
 	r = acquire(t, b, "b")
 	if !r.Fresh() {
 		t.Error("after a release it is not fresh")
@@ -276,6 +278,26 @@ func leaseBefore(t *testing.T, lab LeaseLab, part func(*Link)) {
 	link.Heal()
 	if over(s) {
 		t.Error("the new leader has lost the lease")
+	}
+	leads(t, a, candidate("b"))
+}
+
+// leaseResigned heals the link as soon as the holder has given up, when the store may not have.
+func leaseResigned(t *testing.T, lab LeaseLab) {
+	a, link := lab.open(t)
+	b, _ := lab.open(t)
+	r := acquire(t, a, "a")
+	link.Cut()
+	wantOver(t, r, "it was cut off")
+	link.Heal()
+	healed := time.Now()
+	s := acquire(t, b, "b")
+	if took := time.Since(healed); took > 2*lab.TTL {
+		t.Errorf("it took another %s until another led", took)
+	}
+	release(t, r)
+	if over(s) {
+		t.Error("a late release ends the reign of another")
 	}
 	leads(t, a, candidate("b"))
 }

@@ -26,7 +26,8 @@ type Lease interface {
 	// Acquire waits until this candidate holds the lease, and announces it with epoch 0. Trouble of the lease's store is waited out. The error is ctx's,
 	// or one that does not pass by itself (wrong credentials).
 	Acquire(ctx context.Context, candidate Leader) (Reign, error)
-	// Leader returns who holds the lease now, or ErrNoLeader. A holder that died counts until its time has run out, as far as this observer can tell.
+	// Leader returns who holds the lease now, or ErrNoLeader. A holder that died counts until its time has run out, as far as this observer can tell:
+	// one that looks for the first time believes what it sees.
 	// Another error says that the store cannot be asked.
 	Leader(ctx context.Context) (Leader, error)
 	// Close ends the connections; reigns that were not released end with it.
@@ -38,12 +39,13 @@ type Reign interface {
 	// Done is closed as soon as the holder can no longer be sure that it holds the lease: before another can hold it, as far as clocks run at
 	// about the same speed.
 	Done() <-chan struct{}
-	// Announce changes what others read of the holder, and proves by a write that the lease is still held: ErrLeaseLost if not.
+	// Announce changes what others read of the holder, and proves by a write that the lease is still held: ErrLeaseLost if not. It tries until
+	// ctx ends; then it is open what others read.
 	Announce(ctx context.Context, leader Leader) error
 	// Fresh says that nobody held the lease before, or that the holder before gave it up by Release: there is nobody to wait for.
 	Fresh() bool
-	// Release gives the lease up, so that another need not wait until its time has run out. Whoever calls it has stepped down already. It does not
-	// wait longer than ctx.
+	// Release gives the lease up, so that another need not wait until its time has run out, and closes Done. Whoever calls it has stepped down
+	// already. It does not wait longer than ctx. Releasing a lease that is lost is no error, and changes nothing for whoever holds it now.
 	Release(ctx context.Context) error
 }
 

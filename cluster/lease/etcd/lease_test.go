@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
@@ -70,4 +72,34 @@ func start(t *testing.T) string {
 		t.Fatal("etcd does not get ready")
 	}
 	return e.Clients[0].Addr().String()
+}
+
+func TestWhichErrorsDoNotPass(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]bool{
+		rpctypes.ErrPermissionDenied: true, rpctypes.ErrInvalidAuthToken: true, rpctypes.ErrGRPCPermissionDenied: true,
+		rpctypes.ErrLeaseNotFound: false, rpctypes.ErrNoLeader: false, context.DeadlineExceeded: false,
+	} {
+		if got := forGood(fmt.Errorf("read: %w", err)); got != want {
+			t.Errorf("%v: %t", err, got)
+		}
+	}
+}
+
+func TestTimesAreRoundedUpToWholeSeconds(t *testing.T) {
+	t.Parallel()
+	for asked, want := range map[time.Duration]time.Duration{
+		200 * time.Millisecond: time.Second, time.Second: time.Second, 1001 * time.Millisecond: 2 * time.Second,
+	} {
+		l, err := New([]string{"127.0.0.1:1"}, "/", asked, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.ttl != want {
+			t.Errorf("%s: %s, want %s", asked, l.ttl, want)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

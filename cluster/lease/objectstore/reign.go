@@ -104,24 +104,31 @@ func (r *reign) renew(ctx context.Context) (time.Time, error) {
 
 // write does what renew says; the caller has the turn to write. The moment may be later than before even if there is an error.
 func (r *reign) write(ctx context.Context, released bool) (until time.Time, err error) {
-	for {
+	before := r.written
+	for try := 1; ; try++ {
 		rec, etag, err := r.lease.read(ctx)
 		switch {
 		case errors.Is(err, port.ErrNotFound):
 			return until, port.ErrLeaseLost
 		case err != nil:
 			return until, err
-		case rec.Holder != r.id || rec.Released:
+		case rec.Holder != r.id:
 			return until, port.ErrLeaseLost
 		}
 		if u := r.confirmed(rec); u.After(until) {
 			until = u
 		}
+		if rec.Sequence > before { // it has taken effect: the conflict was with itself
+			return until, nil
+		}
+		if rec.Released {
+			return until, port.ErrLeaseLost
+		}
 		u, err := r.put(ctx, etag, released)
 		switch {
 		case err == nil:
 			return u, nil
-		case !errors.Is(err, port.ErrConflict) && !errors.Is(err, port.ErrNotFound):
+		case try == 2, !errors.Is(err, port.ErrConflict) && !errors.Is(err, port.ErrNotFound):
 			return until, err
 		}
 	}
@@ -161,7 +168,8 @@ func (r *reign) announce(ctx context.Context, leader port.Leader) error {
 func (r *reign) Release(ctx context.Context) error {
 	r.term.End()
 	select {
-	case r.writing <- struct{}{}: // for good: nothing is written after it
+	case r.writing <- struct{}{}:
+		defer func() { <-r.writing }()
 	case <-ctx.Done():
 		return fmt.Errorf("release the lease: %w", ctx.Err())
 	}
@@ -170,7 +178,6 @@ func (r *reign) Release(ctx context.Context) error {
 	if err == nil || errors.Is(err, port.ErrLeaseLost) { // lost: another's already, or an earlier try has done it
 		return nil
 	}
-	<-r.writing
 	return err
 }
 

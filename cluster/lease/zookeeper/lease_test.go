@@ -3,6 +3,7 @@
 package zookeeper
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -46,5 +47,24 @@ func take(t *testing.T, l *Lease) {
 	}
 	if err := s.conn.Delete(l.candidates()+"/"+nodes[0], -1); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestApacheZooKeeperSaysHowLongASessionLasts(t *testing.T) {
+	server := apachezookeeper.Start(t)
+	for asked, want := range map[time.Duration]time.Duration{
+		100 * time.Millisecond: 2 * apachezookeeper.Tick, 3 * time.Second: 3 * time.Second, time.Minute: 20 * apachezookeeper.Tick,
+	} {
+		l := New([]string{server}, "/times", asked, slog.New(slog.DiscardHandler))
+		r, err := l.Acquire(t.Context(), port.Leader{Name: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.(*reign).session.ttl(); got != want {
+			t.Errorf("asked for %s: the session lasts %s, want %s", asked, got, want)
+		}
+		if err := errors.Join(r.Release(t.Context()), l.Close()); err != nil {
+			t.Error(err)
+		}
 	}
 }
