@@ -35,6 +35,7 @@ const (
 	announceMax = 5 * time.Second // the first write of a new leader
 	releaseMax  = 3 * time.Second
 	stopMax     = 10 * time.Second
+	lonelyFor   = 4 * time.Second // long enough for another that stands by
 )
 
 // NewCampaign makes the campaign of a node, which is reached as self says.
@@ -64,7 +65,7 @@ func (c *Campaign) Run(ctx context.Context) error {
 		}
 		cancel()
 		if lonely {
-			pause(ctx, c.node.Orphaned) // another may reach the workers: it goes first
+			pause(ctx, lonelyFor) // another may reach the workers: it goes first
 		}
 	}
 	return nil
@@ -83,25 +84,25 @@ func (c *Campaign) reign(ctx context.Context, held port.Reign) (lonely bool, err
 	}()
 	timed, done := context.WithTimeout(life, announceMax)
 	defer done()
-	epoch, err := reign.Begin(timed, c.node.Store, 0)
+	begun, err := reign.Begin(timed, c.node.Store, 0)
 	if err != nil {
 		return false, fmt.Errorf("won the lease, but cannot begin: %w", err)
 	}
-	if err := c.announce(timed, held, epoch); err != nil { // which also proves that the lease is held still
+	if err := c.announce(timed, held, begun.Epoch); err != nil { // which also proves that the lease is held still
 		return false, fmt.Errorf("won the lease, but cannot say so: %w", err)
 	}
 	alone := make(chan struct{}, 1)
-	if err := c.start(life, held, epoch, alone); err != nil {
+	if err := c.start(life, held, begun, alone); err != nil {
 		return false, err
 	}
-	defer c.stop()
+	defer c.stop(ctx)
 	select {
 	case <-ctx.Done():
 		return false, nil
 	case <-held.Done():
 		return false, port.ErrLeaseLost
 	case <-alone:
-		c.log.Warn("no worker is heard of any more: perhaps others hear them; giving the lease back for a while", "for", c.node.Orphaned)
+		c.log.Warn("no worker is heard of any more: perhaps another master hears them; giving the lease back for a while", "for", lonelyFor)
 		return true, nil
 	}
 }
@@ -113,9 +114,9 @@ func (c *Campaign) announce(ctx context.Context, held port.Reign, epoch commitlo
 }
 
 // start starts the actors of a reign.
-func (c *Campaign) start(life context.Context, held port.Reign, epoch commitlog.Epoch, alone chan<- struct{}) error {
-	o := MasterOptions{Epoch: epoch, Name: c.self.Name, Settle: c.node.Orphaned}
-	if held.Fresh() {
+func (c *Campaign) start(life context.Context, held port.Reign, begun reign.Beginning, alone chan<- struct{}) error {
+	o := MasterOptions{Epoch: begun.Epoch, Name: c.self.Name, Settle: c.node.Orphaned}
+	if begun.Fresh {
 		o.Settle = 0
 	}
 	o.Lonely = func() {
@@ -148,20 +149,28 @@ func (c *Campaign) start(life context.Context, held port.Reign, epoch commitlog.
 		return errors.Join(fmt.Errorf("start master: %w", err), stopActor(c.system, o.Catalog))
 	}
 	c.mu.Lock()
-	c.master, c.epoch = master, epoch
+	c.master, c.epoch = master, begun.Epoch
 	c.mu.Unlock()
 	c.node.Metrics.Leading.Set(1)
-	c.node.Metrics.Epoch.Set(float64(epoch))
-	c.log.Info("leading", "epoch", epoch, "fresh", held.Fresh())
+	c.node.Metrics.Epoch.Set(float64(begun.Epoch))
+	c.log.Info("leading", "epoch", begun.Epoch, "fresh", begun.Fresh)
 	return nil
 }
 
-// stop ends the actors of a reign.
-func (c *Campaign) stop() {
+// stop ends the actors of a reign. One that had no workers says so, so that the next need not wait for any.
+func (c *Campaign) stop(ctx context.Context) {
+	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMax)
+	defer cancel()
+	status, err := c.Status(timed)
 	c.mu.Lock()
-	master := c.master
+	master, epoch := c.master, c.epoch
 	c.master = nil
 	c.mu.Unlock()
+	if err == nil && len(status.Workers) == 0 && status.SettlingMillis == 0 {
+		if err := reign.EndIdle(timed, c.node.Store, epoch); err != nil {
+			c.log.Info("the next master waits for workers in vain", "error", err)
+		}
+	}
 	c.node.Metrics.Leading.Set(0)
 	c.node.Metrics.Epoch.Set(0)
 	var catalog *actor.PID

@@ -207,8 +207,8 @@ func (m *master) raise(ctx actor.Context, seen commitlog.Epoch) {
 	go func() {
 		timed, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		epoch, err := reign.Begin(timed, m.node.Store, seen)
-		root.Send(self, epochRaised{epoch, err})
+		begun, err := reign.Begin(timed, m.node.Store, seen)
+		root.Send(self, epochRaised{begun.Epoch, err})
 	}()
 }
 

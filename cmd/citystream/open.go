@@ -263,7 +263,7 @@ func queryOf(cfg aws.Config, c *config.Config) port.Query {
 }
 
 func (r *run) openCluster(ctx context.Context, out outside) error {
-	epoch, err := reign.Begin(ctx, r.store, 0)
+	begun, err := reign.Begin(ctx, r.store, 0)
 	if err != nil {
 		return err
 	}
@@ -274,7 +274,7 @@ func (r *run) openCluster(ctx context.Context, out outside) error {
 	}
 	r.system = actors.NewSystem(quietly(r.cfg))
 	r.pages.alive(r.system)
-	r.cluster, err = actors.StartCluster(r.system, node, epoch, r.cfg.Embedded.Workers)
+	r.cluster, err = actors.StartCluster(r.system, node, begun.Epoch, r.cfg.Embedded.Workers)
 	if err != nil {
 		return err
 	}

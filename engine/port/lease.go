@@ -3,7 +3,6 @@ package port
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 // Errors of a Lease that callers branch on.
@@ -47,9 +46,4 @@ type Reign interface {
 	// Release gives the lease up, so that another need not wait until its time has run out, and closes Done. Whoever calls it has stepped down
 	// already. It does not wait longer than ctx. Releasing a lease that is lost is no error, and changes nothing for whoever holds it now.
 	Release(ctx context.Context) error
-}
-
-// LeaseTiming says how long a lease lasts without being renewed, and how often it is renewed and looked at.
-type LeaseTiming struct {
-	TTL time.Duration
 }
