@@ -51,8 +51,8 @@ test-readers: compiler ## Read Parquet files with pyarrow, DuckDB, polars and Da
 lint: compiler ## Check format, vet, staticcheck, go.mod and generated files
 	@unformatted=$$($(GO) tool gofumpt -l .); \
 	if [ -n "$$unformatted" ]; then printf 'not formatted; run go tool gofumpt -w . for:\n%s\n' "$$unformatted" >&2; exit 1; fi
-	$(GO) vet -tags kafka,chaos,readers ./...
-	$(GO) tool staticcheck -tags kafka,chaos,readers ./...
+	$(GO) vet -tags kafka,chaos,readers,failover,scaleout ./...
+	$(GO) tool staticcheck -tags kafka,chaos,readers,failover,scaleout ./...
 	$(GO) mod tidy -diff
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(MAKE) --no-print-directory generate OUT="$$fresh"; \
@@ -94,6 +94,19 @@ simulate-long: ## The same for hours
 .PHONY: chaos
 chaos: compiler ## Kill and pause real processes on an unkind store while a fleet produces, then verify (CHAOSTIME=10m)
 	$(GO) test -tags chaos -count=1 -timeout 0 -v -run TestChaos ./cmd/citystream -chaos.time $(CHAOSTIME)
+
+# Alone on the machine: the figures are times.
+.PHONY: scaleout
+scaleout: compiler ## Start 1, 2, 4 and 8 worker nodes, and measure throughput and moves (SCALEOUT="-scaleout.table FILE -scaleout.plot FILE" writes them)
+	$(GO) test -tags scaleout -count=1 -timeout 30m -v -run TestScaleout ./cmd/citystream $(SCALEOUT)
+
+.PHONY: failover
+failover: compiler ## Let nodes and stores of a cluster fail, on all three lease stores (FAILOVER="-failover.leases store" chooses)
+	$(GO) test -tags failover -count=1 -timeout 60m -v -run TestFailover ./cmd/citystream $(FAILOVER)
+
+.PHONY: up-local
+up-local: build ## Run a cluster of processes on this machine: two masters and N workers (N=4)
+	bin/citystream lab --workers $(or $(N),4) $(ARGS)
 
 .PHONY: mutants
 mutants: ## Break the protocol on purpose in each way of mutants/, and check that tests turn red

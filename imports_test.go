@@ -86,6 +86,7 @@ var layers = map[string]layer{
 	"internal/apachekafka":     {project: []string{"internal/jvm"}},
 	"internal/apachezookeeper": {project: []string{"internal/jvm"}},
 	"internal/bytepool":        {},
+	"internal/etcdserver":      {project: []string{"internal/jvm"}, outside: []string{etcd}},
 	"internal/jvm":             {},
 
 	// Shells, and what keeps state for them.

@@ -39,6 +39,7 @@ type master struct {
 	settlement *membership.Settlement // with what the workers of the master before may still have
 	planning   bool                   // a plan is due
 	times      *tableTimes            // what idle partitions follow
+	firstOrder int64                  // of the words to a worker
 	drain      *actor.PID             // who is told when all workers are drained
 	lonely     bool                   // the last worker has died, which has been told
 	ticking    chan struct{}
@@ -51,7 +52,10 @@ type member struct {
 	incarnation string
 	zone        string
 	draining    bool
-	order       int64 // of the last word to it
+	order       int64     // of the last word to it
+	follows     int64     // order of the newest word that it is known to follow
+	followed    time.Time // when that was heard
+	deaf        bool      // it speaks but does not hear: nothing is assigned to it
 }
 
 // MasterOptions say how a master reigns.
@@ -89,7 +93,8 @@ func MasterProps(node *Node, o MasterOptions) *actor.Props {
 			o.Settle = node.Orphaned
 		}
 		return &master{
-			node: node, log: node.Log.With("role", "master", "epoch", o.Epoch), options: o, epoch: o.Epoch,
+			firstOrder: int64(lives) << 32, // above those of the lives before: workers pass over older words
+			node:       node, log: node.Log.With("role", "master", "epoch", o.Epoch), options: o, epoch: o.Epoch,
 			roster: membership.NewRoster(node.WorkerDead), members: map[string]*member{},
 			topics: map[string]port.Topic{}, places: newPlacements(), times: newTableTimes(node), gauges: newPlacementGauges(node.Metrics),
 		}
@@ -154,6 +159,7 @@ func (m *master) start(ctx actor.Context) {
 
 func (m *master) onTick(ctx actor.Context) {
 	m.buryTheDead(ctx)
+	m.buryTheDeaf(ctx)
 	m.times.refresh(m.places)
 	m.gauges.set(m.places, m.settlement.Left(time.Now()))
 	m.replan(ctx) // rates and lags change without anybody saying so
@@ -242,7 +248,7 @@ func (m *master) plan(ctx actor.Context) {
 	}
 	workers := make([]assign.Worker, 0, len(m.members))
 	for name, w := range m.members {
-		if !w.draining {
+		if !w.draining && !w.deaf {
 			workers = append(workers, assign.Worker{Name: name, Zone: w.zone})
 		}
 	}

@@ -27,14 +27,17 @@ func (m *master) onRegister(ctx actor.Context, in *messages.Register) {
 	case membership.Replaced:
 		m.settlement.Died(in.Worker, true)
 		m.places.bury(in.Worker)
-		m.members[in.Worker] = &member{}
+		m.members[in.Worker] = &member{order: m.firstOrder}
 		m.log.Info("worker has been started again", "worker", in.Worker, "incarnation", in.Incarnation)
 	case membership.Joined:
-		m.members[in.Worker] = &member{}
+		m.members[in.Worker] = &member{order: m.firstOrder}
 		m.log.Info("worker registered", "worker", in.Worker, "incarnation", in.Incarnation, "brings", len(in.Owned))
 	}
 	w := m.members[in.Worker]
 	w.pid, w.incarnation, w.zone, m.lonely = ctx.Sender(), in.Incarnation, in.Zone, false
+	if w.followed.IsZero() {
+		w.followed = time.Now()
+	}
 	for _, o := range in.Owned {
 		if p := m.places.of(fromLog(o.Log)); p.worker != in.Worker {
 			m.settlement.Adopt(in.Worker, p.log)
@@ -82,6 +85,7 @@ func (m *master) onHeartbeat(ctx actor.Context, in *messages.Heartbeat) {
 	if in.Epoch != int64(m.epoch) {
 		follows = 0 // it counts another reign's words
 	}
+	m.hears(ctx, w, follows)
 	if m.places.heard(in.Worker, follows, in.Partitions) {
 		m.replan(ctx)
 	}
@@ -121,12 +125,54 @@ func (m *master) buryTheDead(ctx actor.Context) {
 		m.settlement.Died(name, false)
 		m.forget(ctx, name)
 	}
-	if len(dead) > 0 && len(m.members) == 0 && !m.lonely {
-		m.lonely = true
-		m.log.Warn("no worker is left")
-		if m.options.Lonely != nil {
-			m.options.Lonely()
+	if len(dead) > 0 {
+		m.lonelyIfAllAreLost()
+	}
+}
+
+// lonelyIfAllAreLost tells that not one worker is left of those that there were.
+func (m *master) lonelyIfAllAreLost() {
+	for _, w := range m.members {
+		if !w.deaf {
+			return
 		}
+	}
+	if m.lonely {
+		return
+	}
+	m.lonely = true
+	m.log.Warn("no worker is left that speaks and hears")
+	if m.options.Lonely != nil {
+		m.options.Lonely()
+	}
+}
+
+// hears takes note of how far a worker follows this master's words.
+func (m *master) hears(ctx actor.Context, w *member, follows int64) {
+	if follows <= w.follows {
+		return
+	}
+	w.follows, w.followed = follows, time.Now()
+	if w.deaf {
+		w.deaf = false
+		m.replan(ctx)
+	}
+}
+
+// buryTheDeaf gives away what workers had that speak, but have not heard an answer for as long as makes a silent one dead: by then they have given
+// everything up.
+func (m *master) buryTheDeaf(ctx actor.Context) {
+	for name, w := range m.members {
+		if w.deaf || time.Since(w.followed) < m.node.WorkerDead {
+			continue
+		}
+		m.log.Warn("worker does not hear this master, whom it speaks to: look at the network from here to there", "worker", name, "address", w.pid.Address,
+			"partitions", len(m.places.byWorker[name]))
+		w.deaf = true
+		m.settlement.Died(name, false)
+		m.places.bury(name)
+		m.replan(ctx)
+		m.lonelyIfAllAreLost()
 	}
 }
 

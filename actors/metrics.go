@@ -30,6 +30,7 @@ type Metrics struct {
 	Epoch      prometheus.Gauge       // of the reign; at the leader only
 	Registered prometheus.Gauge       // 1 while a worker is registered with a master
 	Abandoned  prometheus.Counter     // partitions that a worker has given up because no master answered
+	Position   *prometheus.GaugeVec   // next offset that is read, by table and partition
 	Cataloged  *prometheus.CounterVec // Hive partitions registered, by table
 }
 
@@ -84,9 +85,10 @@ func NewMetrics() *Metrics {
 		Abandoned: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "citystream", Name: "abandoned_partitions_total", Help: "Partitions given up because no master answered for too long.",
 		}),
+		Position:  gauge("read_position", "Next offset that is read; at the worker that owns the partition.", "table", "partition"),
 		Cataloged: counter("hive_partitions_registered_total", "Hive partitions registered in the catalog.", "table"),
 	}
 	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Accounted, m.Lag, m.Waiting, m.Watermark, m.Buffered, m.Held, m.Workers, m.Cataloged,
-		m.Placed, m.Moves, m.Settling, m.Leading, m.Epoch, m.Registered, m.Abandoned)
+		m.Position, m.Placed, m.Moves, m.Settling, m.Leading, m.Epoch, m.Registered, m.Abandoned)
 	return m
 }

@@ -116,7 +116,7 @@ type Node struct {
 	Name       string        `yaml:"name" default:"" doc:"name of this node, which no other living node has; empty is the host's name with a part of its own"`
 	Zone       string        `yaml:"zone" default:"" doc:"rack or zone of this node: of workers that are alike, one in the zone of a partition's last owner is taken"`
 	Listen     string        `yaml:"listen" default:"127.0.0.1:0" check:"address" doc:"address that other nodes reach this one at; port 0 takes a free one"`
-	Advertise  string        `yaml:"advertise" default:"" check:"host" doc:"host name or IP address that other nodes know this one by, as in its certificate; empty is the host of node.listen"`
+	Advertise  string        `yaml:"advertise" default:"" check:"host" doc:"host, or host:port where another port leads here, that other nodes know this one by; its certificate names the host; empty is the address that it listens at"`
 	HTTP       string        `yaml:"http" default:"127.0.0.1:0" check:"address" doc:"address of /healthz, /readyz and /metrics; port 0 takes a free one"`
 	Cert       string        `yaml:"cert" default:"" doc:"PEM file of this node's certificate, for both sides of TLS; read again when it changes"`
 	Key        string        `yaml:"key" default:"" doc:"PEM file of its key"`

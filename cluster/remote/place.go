@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ type place struct {
 	host      string // to listen at
 	port      int    // 0 is any
 	advertise string // host
+	through   string // port that others reach it through; empty is the one it listens at
 }
 
 func placeOf(o Options) (place, error) {
@@ -30,6 +32,9 @@ func placeOf(o Options) (place, error) {
 		return place{}, fmt.Errorf("address to listen at: %q is no port", text)
 	}
 	p := place{host: host, port: int(port), advertise: o.Advertise}
+	if h, through, err := net.SplitHostPort(o.Advertise); err == nil {
+		p.advertise, p.through = h, through
+	}
 	if p.advertise == "" {
 		p.advertise = host
 	}
@@ -89,7 +94,7 @@ func (p place) bind(port int, id *identity, log *slog.Logger) (r *Remote, err er
 		}
 	}()
 	c := configuration(system, host, port, id, log)
-	c.AdvertisedHost = net.JoinHostPort(p.advertise, strconv.Itoa(port))
+	c.AdvertisedHost = net.JoinHostPort(p.advertise, cmp.Or(p.through, strconv.Itoa(port)))
 	inner := remote.NewRemote(system, c)
 	inner.Start()
 	return &Remote{system: system, remote: inner, identity: id, stopped: make(chan struct{})}, nil

@@ -26,7 +26,7 @@ import (
 // Options are what a node needs to talk to others.
 type Options struct {
 	Listen    string       // host:port; port 0 takes a free one
-	Advertise string       // host that other nodes reach this one at, and that its certificate names; empty is that of Listen
+	Advertise string       // host, or host:port, that other nodes reach this one at; its certificate names the host. Empty is the address that it listens at
 	TLS       *TLS         // nil is plaintext, between loopback addresses only
 	Log       *slog.Logger // must be given
 	Name      string       // of the node, in its log

@@ -4,25 +4,24 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 
 	"citystream/engine/enginetest"
 	"citystream/engine/port"
+	"citystream/internal/etcdserver"
 )
 
 const ttl = 2 * time.Second // the shortest that etcd grants
 
 func TestEtcdsLeaseIsALease(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := etcdserver.Start(t)
 	admin, err := clientv3.New(clientv3.Config{Endpoints: []string{server}, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
@@ -50,28 +49,6 @@ func open(t *testing.T, server, path string) *Lease {
 		t.Fatal(err)
 	}
 	return l
-}
-
-// start runs etcd in this process, on loopback and data of its own, and returns its address.
-func start(t *testing.T) string {
-	t.Helper()
-	c := embed.NewConfig()
-	c.Dir = t.TempDir()
-	c.LogLevel = "panic" // it calls its own end an error
-	c.UnsafeNoFsync = true
-	any := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
-	c.ListenClientUrls, c.ListenPeerUrls = any, any
-	e, err := embed.StartEtcd(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Close)
-	select {
-	case <-e.Server.ReadyNotify():
-	case <-time.After(30 * time.Second):
-		t.Fatal("etcd does not get ready")
-	}
-	return e.Clients[0].Addr().String()
 }
 
 func TestWhichErrorsDoNotPass(t *testing.T) {
