@@ -180,8 +180,37 @@ func failover(t *testing.T, kind string) (lines string) {
 	total := recordsIn(t, c.lab.Kafka)
 	c.until("everything is committed", rows(total))
 	c.proved(total)
+	if err := c.lab.Close(); err != nil { // while the links are there
+		t.Errorf("the end of the cluster: %v", err)
+	}
 	t.Logf("%s: %d records, each there once", kind, total)
 	return lines
+}
+
+// until waits for a state of the cluster. It asks the masters themselves, since who is paused still holds the lease for a moment.
+func (c *failing) until(what string, reached func(*state) bool) *state {
+	c.Helper()
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); {
+		for _, name := range []string{"m1", "m2"} {
+			if s := c.stateOf(c.all[name]); s != nil && reached(s) {
+				return s
+			}
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	c.Fatalf("%s: not reached", what)
+	return nil
+}
+
+// stateOf asks a master; it is nil where that one does not lead, or does not answer.
+func (c *failing) stateOf(m *linked) *state {
+	timed, cancel := context.WithTimeout(c.Context(), time.Second)
+	defer cancel()
+	answer, err := (&finder{url: m.Pages}).ask(timed)
+	if err != nil {
+		return nil
+	}
+	return stateOf(answer)
 }
 
 func newFailing(t *testing.T, kind string) *failing {

@@ -26,8 +26,10 @@ import (
 // pagesFile of the data directory says where the pages of a running up are.
 const pagesFile = "pages"
 
-// watchEvery is how often --watch looks.
-const watchEvery = time.Second
+const (
+	watchEvery = time.Second     // how often --watch looks
+	askMax     = 5 * time.Second // a leader that is paused does not answer, and is another's follower soon
+)
 
 func statusCommand() *cobra.Command {
 	return showing("status", "Workers, their partitions, lag, watermarks, and why files were flushed last", statusReport)
@@ -83,7 +85,7 @@ Exit code 0: it answered. 1: there is no leader, it cannot be reached, or a part
 }
 
 func showOnce(ctx context.Context, w io.Writer, f *finder, output string, report func(io.Writer, *state)) error {
-	timed, cancel := context.WithTimeout(ctx, 15*time.Second)
+	timed, cancel := context.WithTimeout(ctx, askMax)
 	defer cancel()
 	answer, err := f.ask(timed)
 	if err != nil {
@@ -149,7 +151,7 @@ func (f *finder) ask(ctx context.Context) (*messages.ClusterStatus, error) {
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask the leader: %w", err)
+		return nil, fmt.Errorf("the leader does not answer; if it has ended, another leads soon: %w", err)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
