@@ -40,19 +40,31 @@ test-kafka: compiler ## Run the tests that need Apache Kafka or ZooKeeper, with 
 	else echo "No Java and Maven found: the lease in ZooKeeper is not tested."; fi
 	$(GO) test -tags chaos -count=1 -timeout 15m -run TestChaos ./cmd/citystream -chaos.apache -chaos.time $(KAFKACHAOSTIME)
 
-# Kept in the user's cache directory: the Python packages are 600 MB, and loaded once. ensurepip is what Debian's python3 leaves out.
 .PHONY: test-readers
-test-readers: compiler ## Read Parquet files with pyarrow, DuckDB, polars and DataFusion, with Python 3.11 or newer
-	@[ -n "$${CITYSTREAM_PYTHON:-}" ] || python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-		{ echo "No Python 3.11 or newer with venv and pip found: install it (Debian: python3-venv), or set CITYSTREAM_PYTHON to a python that has engine/parquetfile/testdata/requirements.txt." >&2; exit 1; }
+test-readers: compiler python ## Read Parquet files with pyarrow, DuckDB, polars and DataFusion, with Python 3.11 or newer
 	$(GO) test -tags readers -count=1 -timeout 15m -v -run TestReaders ./engine/parquetfile
+
+# Without the SQL engine, which it does not need. What -v says of parallel tests is noise.
+.PHONY: test-catalog
+test-catalog: python ## Run the catalog's tests on the local Glue and on moto's, with Python 3.11 or newer
+	CGO_ENABLED=0 $(GO) test -tags moto -count=1 -timeout 15m -v -run 'TestTheLocalGlue|TestMotoIsAGlue' ./local/aws | grep -v '^=== '
+
+.PHONY: test-clients
+test-clients: compiler python ## Use the local AWS endpoint with boto3, AWS CLI, awswrangler and PyAthena, with Python 3.11 or newer
+	$(GO) test -tags clients -count=1 -timeout 15m -v -run TestClientsOfOthers ./cmd/citystream
+
+# The packages are kept in the user's cache directory: more than a gigabyte, and loaded once. ensurepip is what Debian's python3 leaves out.
+.PHONY: python
+python:
+	@[ -n "$${CITYSTREAM_PYTHON:-}" ] || python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "No Python 3.11 or newer with venv and pip found: install it (Debian: python3-venv), or set CITYSTREAM_PYTHON to a python that has the packages of the requirements files in testdata." >&2; exit 1; }
 
 .PHONY: lint
 lint: compiler ## Check format, vet, staticcheck, go.mod and generated files
 	@unformatted=$$($(GO) tool gofumpt -l .); \
 	if [ -n "$$unformatted" ]; then printf 'not formatted; run go tool gofumpt -w . for:\n%s\n' "$$unformatted" >&2; exit 1; fi
-	$(GO) vet -tags kafka,chaos,readers,failover,scaleout ./...
-	$(GO) tool staticcheck -tags kafka,chaos,readers,failover,scaleout ./...
+	$(GO) vet -tags kafka,chaos,readers,failover,scaleout,moto,clients ./...
+	$(GO) tool staticcheck -tags kafka,chaos,readers,failover,scaleout,moto,clients ./...
 	$(GO) mod tidy -diff
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(MAKE) --no-print-directory generate OUT="$$fresh"; \

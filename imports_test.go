@@ -51,13 +51,14 @@ var layers = map[string]layer{
 	"engine/decode":       {pure: true, project: []string{"engine/columns", "engine/record", "engine/schema"}},
 	"engine/commitlog":    {pure: true, project: []string{"engine/port", "engine/record"}},
 	"engine/window":       {pure: true, project: []string{"engine/commitlog", "engine/record"}},
-	"engine/catalog":      {pure: true, project: data},
+	"engine/catalog":      {pure: true, project: append([]string{"engine/transform"}, data...)},
+	"engine/transform":    {pure: true, project: []string{"engine/commitlog", "engine/port", "engine/record", "engine/schema", "internal/strictyaml"}},
 	"engine/pipeline":     {pure: true, project: append([]string{"engine/decode", "engine/window"}, data...)},
 	"fleet":               {pure: true, project: []string{"engine/record"}},
 	"cluster/assign":      {pure: true, project: []string{"engine/commitlog", "engine/record"}},
 	"cluster/membership":  {pure: true, project: []string{"engine/commitlog"}},
 	"internal/strictyaml": {pure: true, outside: []string{"github.com/goccy/go-yaml"}},
-	"config":              {pure: true, project: []string{"engine/schema", "internal/strictyaml"}},
+	"config":              {pure: true, project: []string{"engine/schema", "engine/transform", "internal/strictyaml"}},
 
 	"engine/parquetfile": {
 		project: []string{"engine/columns", "engine/record", "engine/schema", "internal/bytepool"},
@@ -78,16 +79,18 @@ var layers = map[string]layer{
 		"github.com/IBM/sarama", metrics, "github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kmsg",
 		"github.com/twmb/franz-go/pkg/kversion", "golang.org/x/sync/semaphore",
 	}},
-	"engine/adapter/s3":     {project: data, outside: []string{awsSDK}},
-	"engine/adapter/glue":   {project: data, outside: []string{awsSDK}},
-	"engine/adapter/athena": {project: data, outside: []string{awsSDK}},
-	"engine/enginetest":     {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
+	"engine/adapter/s3":       {project: data, outside: []string{awsSDK}},
+	"engine/adapter/glue":     {project: data, outside: []string{awsSDK}},
+	"engine/adapter/athena":   {project: data, outside: []string{awsSDK}},
+	"engine/adapter/redshift": {project: data, outside: []string{awsSDK}},
+	"engine/enginetest":       {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
 
 	"internal/apachekafka":     {project: []string{"internal/jvm"}},
 	"internal/apachezookeeper": {project: []string{"internal/jvm"}},
 	"internal/bytepool":        {},
 	"internal/etcdserver":      {project: []string{"internal/jvm"}, outside: []string{etcd}},
 	"internal/jvm":             {},
+	"internal/pythonenv":       {},
 
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
@@ -106,7 +109,7 @@ var layers = map[string]layer{
 
 	"actors": {
 		project: append([]string{
-			"cluster/assign", "cluster/membership", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/window",
+			"cluster/assign", "cluster/membership", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/transform", "engine/window",
 			"fleet", "fleet/drivestate", "messages",
 		}, data...),
 		outside: []string{actor, metrics, proto},
@@ -114,7 +117,7 @@ var layers = map[string]layer{
 	"messages": {outside: []string{proto}},
 
 	// Embedded services. Each client or server library has one home.
-	"local/aws": {project: data, outside: []string{"github.com/duckdb/duckdb-go", flock, "github.com/google/uuid"}},
+	"local/aws": {project: data, outside: []string{"github.com/duckdb/duckdb-go", flock, "github.com/google/uuid", "github.com/parquet-go/parquet-go", proto}},
 	"local/broker": {outside: []string{
 		"github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kgo",
 		"github.com/twmb/franz-go/pkg/kmsg", flock,
@@ -128,8 +131,7 @@ var layers = map[string]layer{
 	},
 	"cmd/citystream": {
 		project: append([]string{
-			"actors", "cluster/certs", "cluster/lease", "cluster/remote", "config", "engine/adapter/...", "engine/replay", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
-			"actors", "cluster/certs", "cluster/reign", "config", "engine/adapter/...", "engine/replay", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
+			"actors", "cluster/certs", "cluster/lease", "cluster/remote", "cluster/reign", "config", "engine/adapter/...", "engine/catalog", "engine/replay", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
 		}, data...),
 		outside: []string{
 			awsSDK, // makes the clients that the adapters are given

@@ -27,7 +27,7 @@ const clockKey = commitlog.Root + "clock"
 
 // keepHouse goes through all logs, if it is time again.
 func (r *registrar) keepHouse(ctx context.Context, logs []commitlog.Log) error {
-	if len(logs) == 0 || r.node.Housekeeping == 0 || time.Since(r.kept) < r.node.Housekeeping {
+	if len(logs) == 0 || r.node.Housekeeping == 0 || time.Since(r.house) < r.node.Housekeeping {
 		return nil
 	}
 	now, err := r.storeTime(ctx)
@@ -46,7 +46,10 @@ func (r *registrar) keepHouse(ctx context.Context, logs []commitlog.Log) error {
 			return fmt.Errorf("orphaned uploads of log %s: %w", log, err)
 		}
 	}
-	r.kept = time.Now()
+	if !r.house.IsZero() {
+		clear(r.known) // so that what the catalog shows is held against what was written once more
+	}
+	r.house = time.Now()
 	return nil
 }
 
@@ -61,7 +64,7 @@ func (r *registrar) storeTime(ctx context.Context) (time.Time, error) {
 	return time.UnixMicro(o.Modified), nil
 }
 
-// retain deletes the slots of a log that are older than the retention and registered, but never the newest two.
+// retain deletes the slots of a log that are older than the retention, registered and loaded, but never the newest two.
 func (r *registrar) retain(ctx context.Context, log commitlog.Log, now time.Time) error {
 	if r.node.KeepLog == 0 {
 		return nil
@@ -71,12 +74,12 @@ func (r *registrar) retain(ctx context.Context, log commitlog.Log, now time.Time
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
-	registered := r.cursors[topicOf{log.Table, log.Topic}].After(log.Partition)
+	needed := r.board.needed(log, r.node.loads(log.Table))
 	var gone []port.Object
 	keep := commitlog.None
 	for _, o := range page[:max(0, len(page)-2)] { // two stay, so that the newest entry is always there
 		slot, ok := log.SlotOf(o.Key)
-		if !ok || slot >= registered || o.Modified >= old {
+		if !ok || slot >= needed || o.Modified >= old {
 			break
 		}
 		gone, keep = append(gone, o), slot+1

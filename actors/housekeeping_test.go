@@ -10,7 +10,6 @@ import (
 	"citystream/engine/commitlog"
 	"citystream/engine/enginetest"
 	"citystream/engine/port"
-	"citystream/engine/record"
 )
 
 // grown is a stretch with a log of several slots, and a registrar that has registered all of them.
@@ -26,10 +25,17 @@ func grown(t *testing.T) (*stretch, *registrar) {
 		s.produce(20)
 	}
 	s.node.Housekeeping, s.node.KeepLog = time.Nanosecond, 48*time.Hour
-	r := newRegistrar(s.node)
+	r := newRegistrar(s.node, newBoard())
 	last, _ := s.lastEntry()
-	r.cursors[topicOf{s.log.Table, s.log.Topic}] = catalog.Cursors{Slots: map[record.Partition]commitlog.Slot{0: last.Slot}}
+	r.noteSlot(s, last.Slot)
 	return s, r
+}
+
+// noteSlot says that the stretch's log is registered up to a slot.
+func (r *registrar) noteSlot(s *stretch, slot commitlog.Slot) {
+	p := catalog.NewProgress()
+	p.Logs[0] = catalog.Cursor{Slot: slot}
+	r.board.noteProgress(topicOf{s.log.Table, s.log.Topic}, p, 1)
 }
 
 func (s *stretch) slots() []commitlog.Slot {
@@ -79,7 +85,7 @@ func TestOldSlotsAreDeletedBehindARaisedLow(t *testing.T) {
 func TestSlotsThatAreNotRegisteredStay(t *testing.T) {
 	s, r := grown(t)
 	before := s.slots()
-	r.cursors[topicOf{s.log.Table, s.log.Topic}] = catalog.Cursors{Slots: map[record.Partition]commitlog.Slot{0: before[1]}}
+	r.noteSlot(s, before[1])
 	s.keepHouse(r, 49*time.Hour)
 	if got := s.slots(); got[0] != before[1] {
 		t.Errorf("the first slot is %d, but only those below %d are registered", got[0], before[1])
@@ -108,7 +114,7 @@ func TestAWriterOfLongAgoDoesNotWriteADeletedSlot(t *testing.T) {
 	o.caughtUp()
 	o.drain()
 	last, _ := s.newest()
-	r.cursors[topicOf{s.log.Table, s.log.Topic}] = catalog.Cursors{Slots: map[record.Partition]commitlog.Slot{0: last.Slot}}
+	r.noteSlot(s, last.Slot)
 	s.keepHouse(r, 49*time.Hour)
 	if slots := s.slots(); slots[0] <= claim.Slot+1 {
 		t.Fatalf("slots from %d on are left; the zombie's next would be %d", slots[0], claim.Slot+1)

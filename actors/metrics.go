@@ -32,6 +32,12 @@ type Metrics struct {
 	Abandoned  prometheus.Counter     // partitions that a worker has given up because no master answered
 	Position   *prometheus.GaugeVec   // next offset that is read, by table and partition
 	Cataloged  *prometheus.CounterVec // Hive partitions registered, by table
+
+	Completed    *prometheus.CounterVec // Hive partitions announced complete, each revision once, by table
+	Scanned      *prometheus.CounterVec // bytes that transforms' queries have scanned, by table
+	Dollars      *prometheus.CounterVec // that these queries cost, by table
+	Loaded       *prometheus.CounterVec // commits loaded into the warehouse, by table
+	LoadFailures *prometheus.CounterVec // loads that failed, by table
 }
 
 // CertificateExpires shows when the node's certificate ends to be valid, as at says; nothing where that is the zero time.
@@ -87,8 +93,15 @@ func NewMetrics() *Metrics {
 		}),
 		Position:  gauge("read_position", "Next offset that is read; at the worker that owns the partition.", "table", "partition"),
 		Cataloged: counter("hive_partitions_registered_total", "Hive partitions registered in the catalog.", "table"),
+
+		Completed:    counter("hive_partitions_complete_total", "Announcements of complete Hive partitions, each revision once.", "table"),
+		Scanned:      counter("transform_scanned_bytes_total", "Bytes that the queries of transforms have scanned.", "table"),
+		Dollars:      counter("transform_dollars_total", "What the queries of transforms cost.", "table"),
+		Loaded:       counter("commits_loaded_total", "Commits loaded into the warehouse.", "table"),
+		LoadFailures: counter("load_failures_total", "Loads into the warehouse that failed and are tried again.", "table"),
 	}
 	m.Registry.MustRegister(m.Records, m.Flushes, m.Files, m.Bytes, m.Retries, m.Restarts, m.Accounted, m.Lag, m.Waiting, m.Watermark, m.Buffered, m.Held, m.Workers, m.Cataloged,
 		m.Position, m.Placed, m.Moves, m.Settling, m.Leading, m.Epoch, m.Registered, m.Abandoned)
+	m.Registry.MustRegister(m.Completed, m.Scanned, m.Dollars, m.Loaded, m.LoadFailures)
 	return m
 }

@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"time"
 
+	"citystream/engine/catalog"
 	"citystream/engine/parquetfile"
 	"citystream/engine/port"
 	"citystream/engine/schema"
+	"citystream/engine/transform"
 	"citystream/engine/window"
 )
 
@@ -55,6 +57,31 @@ type Node struct {
 	CatalogPoll    time.Duration // how often the catalog looks at all logs, whatever it was told
 	Housekeeping   time.Duration // how often old slots are deleted and orphaned uploads are aborted; 0 = never
 	KeepLog        time.Duration // for how long slots are kept, a day at least; 0 = for ever
+
+	LateAfter   time.Duration // for how long late files are collected before their Hive partition is announced again
+	Crawl       *port.Crawl   // nil: Hive partitions are registered by ourselves; else its name and role, for Crawler
+	Crawler     port.Crawler
+	ProjectFrom time.Time // Athena works out Hive partitions from this day on by itself; zero: it asks the catalog
+
+	Query             port.Query // runs the transforms
+	Transforms        []*transform.Transform
+	TransformedPrefix string        // of the transformed zone's keys
+	TransformsAtOnce  int           // runs at the same time; 0 is one
+	TransformRetry    time.Duration // wait before a run is tried again, doubled each time
+	Price             catalog.Price // of its queries
+
+	Warehouse     port.Warehouse       // nil: nothing is loaded
+	External      *port.ExternalSchema // the warehouse shows the catalog's tables instead, and nothing is loaded
+	WarehouseName string               // which one it is: its progress is kept apart from that of others
+	LoadTables    []string             // that are loaded; none is all
+	LoadKeys      map[string]LoadKeys
+	LoadEvery     time.Duration // commits that come in that time are loaded together
+}
+
+// LoadKeys are the distribution key and the sort keys of a table of the warehouse.
+type LoadKeys struct {
+	Dist string
+	Sort []string
 }
 
 // rowGroupBytes returns the size of a row group before encoding: small where memory is, so that parts leave early.

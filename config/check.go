@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"citystream/engine/schema"
 )
@@ -26,6 +27,8 @@ var checks = map[string]func(reflect.Value) error{
 	"loopback":  loopback,
 	"address":   address,
 	"host":      host,
+	"day":       day,
+	"columns":   tableColumns,
 }
 
 func (k *Key) check(v reflect.Value) error { return checks[k.tag.Get("check")](v) }
@@ -65,6 +68,13 @@ func splitAddress(text string) (host string, port uint16, err error) {
 func address(v reflect.Value) error {
 	_, _, err := splitAddress(v.String())
 	return err
+}
+
+func day(v reflect.Value) error {
+	if _, err := time.Parse(time.DateOnly, v.String()); err != nil && v.String() != "" {
+		return fmt.Errorf("%q is no day: write it like 2026-01-01", v.String())
+	}
+	return nil
 }
 
 func host(v reflect.Value) error {

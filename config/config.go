@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"citystream/engine/schema"
+	"citystream/engine/transform"
 )
 
 // Bytes is a size; in YAML a whole number with B, KiB, MiB or GiB.
@@ -30,12 +31,14 @@ type Config struct {
 	Master   Master   `yaml:"master" doc:"How the master and its workers watch each other."`
 	Node     Node     `yaml:"node" doc:"A node of a cluster: one citystream master or citystream worker. citystream up has no nodes."`
 	Lease    Lease    `yaml:"lease" doc:"How masters agree on their leader, and how workers find it."`
-	Catalog  Catalog  `yaml:"catalog" doc:"How committed files become known to SQL."`
+	Catalog  Catalog  `yaml:"catalog" doc:"How committed files become known to SQL, and what is made of them."`
+	Redshift Redshift `yaml:"redshift" doc:"The warehouse that commits are loaded into, or that shows the tables of Glue."`
 	Fleet    Fleet    `yaml:"fleet" doc:"The simulated vehicles."`
 	Embedded Embedded `yaml:"embedded" doc:"The services that citystream brings along. They are bound to this machine only."`
 	Log      Log      `yaml:"log" doc:"The program's own log, on standard error."`
 
-	Tables []*schema.Table // of the key tables; at least one
+	Tables     []*schema.Table        // of the key tables; at least one
+	Transforms []*transform.Transform // of the key transforms
 }
 
 // Kafka is the section kafka.
@@ -60,11 +63,13 @@ type Topics struct {
 
 // Store is the section store.
 type Store struct {
-	Endpoint  string        `yaml:"endpoint" default:"" check:"url" doc:"URL of an S3 service other than AWS's; empty is AWS"`
-	Region    string        `yaml:"region" default:"" doc:"region of the bucket; empty is that of aws.region"`
-	Bucket    string        `yaml:"bucket" default:"citystream" check:"bucket" doc:"bucket of the files and the commit logs"`
-	RawPrefix string        `yaml:"rawPrefix" default:"raw" check:"prefix" doc:"first part of the keys of the raw zone: rawPrefix/table/date=.../hour=.../"`
-	KeepLog   time.Duration `yaml:"keepLog" default:"168h" min:"24h" max:"87600h" doc:"for how long slots of the commit logs are kept after they are registered; citystream verify proves what is kept"`
+	Endpoint          string `yaml:"endpoint" default:"" check:"url" doc:"URL of an S3 service other than AWS's; empty is AWS"`
+	Region            string `yaml:"region" default:"" doc:"region of the bucket; empty is that of aws.region"`
+	Bucket            string `yaml:"bucket" default:"citystream" check:"bucket" doc:"bucket of the files and the commit logs"`
+	RawPrefix         string `yaml:"rawPrefix" default:"raw" check:"prefix" doc:"first part of the keys of the raw zone: rawPrefix/table/date=.../hour=.../"`
+	TransformedPrefix string `yaml:"transformedPrefix" default:"transformed" check:"prefix" doc:"first part of the keys of the transformed zone; it may not lie in the raw zone"`
+
+	KeepLog time.Duration `yaml:"keepLog" default:"168h" min:"24h" max:"87600h" doc:"for how long slots of the commit logs are kept after they are registered and loaded; citystream verify proves what is kept"`
 }
 
 // AWS is the section aws.
@@ -74,6 +79,9 @@ type AWS struct {
 	Database  string `yaml:"database" default:"smart-city" check:"given" doc:"Glue database of the tables"`
 	Workgroup string `yaml:"workgroup" default:"primary" check:"given" doc:"Athena workgroup of queries"`
 	Output    string `yaml:"output" default:"" check:"s3" doc:"where Athena puts results, as s3://bucket/prefix/; empty is what the workgroup says"`
+
+	QueryPrice float64 `yaml:"queryPrice" default:"5" min:"0" max:"1000" doc:"dollars for a TB that a query scans, as the price list of the region has it"`
+	QueryMin   Bytes   `yaml:"queryMin" default:"10MiB" doc:"what each query is billed for at least"`
 }
 
 // Flush is the section flush.
@@ -135,8 +143,16 @@ type Lease struct {
 
 // Catalog is the section catalog.
 type Catalog struct {
+	Kind         string        `yaml:"kind" default:"glue" oneof:"none,glue" doc:"where tables and Hive partitions are registered; none registers, announces, transforms and loads nothing"`
 	Poll         time.Duration `yaml:"poll" default:"60s" min:"100ms" max:"24h" doc:"how often all commit logs are looked at, whatever workers have told of them"`
 	Housekeeping time.Duration `yaml:"housekeeping" default:"1h" min:"1s" max:"168h" doc:"how often old slots are deleted, and uploads that no owner can complete are aborted"`
+
+	LateAfter      time.Duration `yaml:"lateAfter" default:"5m" min:"0s" max:"24h" doc:"for how long late files of a complete Hive partition are collected before it is announced again, transforms run again"`
+	Crawler        string        `yaml:"crawler" default:"" doc:"name of a Glue crawler that is to find new Hive partitions, made if it is missing; empty registers them without one, which is faster and cheaper"`
+	CrawlerRole    string        `yaml:"crawlerRole" default:"" doc:"IAM role of that crawler"`
+	ProjectionFrom string        `yaml:"projectionFrom" default:"" check:"day" doc:"a day like 2026-01-01: from there on Athena works out the Hive partitions of the raw tables by itself (partition projection); empty asks Glue"`
+	Transforms     int           `yaml:"transforms" default:"2" min:"1" max:"100" doc:"transforms that run at the same time"`
+	TransformRetry time.Duration `yaml:"transformRetry" default:"10s" min:"1ms" max:"1h" doc:"wait before a transform that failed is run again, doubled each time up to half an hour"`
 }
 
 // Fleet is the section fleet.

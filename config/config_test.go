@@ -149,7 +149,7 @@ etc/c.yaml:15:30: topics.traffic: topics.traffic is "same" and topics.gps is "sa
 etc/c.yaml:17:67: tables[0].columns[0].type: must be one of string, binary, bool, int, long, double, timestamp, not "time"
 etc/c.yaml:19:11: tables[2].file: open etc/none.yaml: file does not exist (a path is relative to the file that it stands in)
 etc/c.yaml:20:5: tables[3]: must be a table, or file: with the path of one, or the word city for the five of the city
-etc/c.yaml:21:1: secret: no such key; known here: kafka, topics, store, aws, flush, windows, worker, master, node, lease, catalog, fleet, embedded, log, tables
+etc/c.yaml:21:1: secret: no such key; known here: kafka, topics, store, aws, flush, windows, worker, master, node, lease, catalog, redshift, fleet, embedded, log, tables, transforms
 etc/more/one.yaml:3:1: speed: no such key; known here: name, topic, eventTime, lateness, maxFuture, late, timeFrom, timeTo, columns
 flag --steps: fleet.steps: -1 is less than 0`
 	if d := cmp.Diff(strings.Split(want, "\n"), strings.Split(filepath.ToSlash(err.Error()), "\n")); d != "" {
@@ -227,6 +227,60 @@ func TestTablesThatCannotStandSideBySide(t *testing.T) {
 	}
 }
 
+func TestTransformsAreTheCitysAndOnesOwn(t *testing.T) {
+	t.Parallel()
+	const mine = `{name: mine, table: gps_data, columns: [{name: n, type: bigint}], sql: "SELECT count(*) AS n, '${date}${hour}'"}`
+	files := map[string]string{
+		filepath.FromSlash("etc/x/two.yaml"): "name: two\ntable: gps_data\ncolumns: [{name: n, type: bigint}]\nsqlFile: two.sql",
+		filepath.FromSlash("etc/x/two.sql"):  "SELECT '${date}${hour}' AS n;\n",
+	}
+	read := func(path string) ([]byte, error) {
+		if body, ok := files[path]; ok {
+			return []byte(body), nil
+		}
+		return nil, os.ErrNotExist
+	}
+	for name, c := range map[string]struct {
+		text string
+		want string // names, or an error
+	}{
+		"the default":              {"", "vehicle_speed_5min traffic_cameras_seen weather_by_hour open_emergencies air_quality_alerts"},
+		"none":                     {"transforms: []", ""},
+		"the city's and a file's":  {"transforms: [city, {file: x/two.yaml}, " + mine + "]", "vehicle_speed_5min traffic_cameras_seen weather_by_hour open_emergencies air_quality_alerts two mine"},
+		"of the tables that exist": {"tables: [{name: weather_data, topic: w, eventTime: at, columns: [{name: at, type: timestamp}]}]", "weather_by_hour air_quality_alerts"},
+		"of no table":              {"tables: [{name: a, topic: w, eventTime: at, columns: [{name: at, type: timestamp}]}]\ntransforms: [" + mine + "]", "c.yaml:2:15: transforms[0]: transform mine reads table gps_data, which is not there"},
+		"of a table's name":        {"transforms: [" + strings.Replace(mine, "name: mine", "name: weather_data", 1) + "]", "makes a table of the name of one that is read from a topic"},
+		"twice":                    {"transforms: [" + mine + ", " + mine + "]", "a second transform of the name mine"},
+		"no list":                  {"transforms: city", "must be a list of transforms"},
+		"a missing file":           {"transforms: [{file: none.yaml}]", "file does not exist"},
+	} {
+		got, err := Load(Sources{File: "etc/c.yaml", Text: []byte(c.text), ReadFile: read})
+		var names []string
+		if err == nil {
+			for _, x := range got.Transforms {
+				names = append(names, x.Name)
+			}
+		}
+		if said := strings.Join(names, " "); said != c.want && (err == nil || !strings.Contains(err.Error(), c.want) || c.want == "") {
+			t.Errorf("%s: %s, %v", name, said, err)
+		}
+	}
+}
+
+func TestWhatTheCatalogCannotHave(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"redshift: {mode: load, workgroup: w}\ncatalog: {kind: none}": "takes what the catalog has registered",
+		"store: {rawPrefix: a/b, transformedPrefix: a}":               "must lie outside of it",
+		"catalog: {crawler: c}":                                       "is to have a role",
+		"catalog: {projectionFrom: today}":                            "\"today\" is no day",
+	} {
+		if _, err := Load(Sources{Text: []byte(text)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 // genConfig draws a configuration by drawing texts for keys, of which only the right ones count.
 func genConfig() *rapid.Generator[*Config] {
 	return rapid.Custom(func(t *rapid.T) *Config {
@@ -240,7 +294,8 @@ func genConfig() *rapid.Generator[*Config] {
 			}
 		}
 		c, err := Load(Sources{Flags: slices.DeleteFunc(flags, func(s Setting) bool {
-			return strings.HasPrefix(s.Key, "master.") || s.Key == "lease.ttl" || strings.HasPrefix(s.Key, "topics.")
+			together := []string{"master.", "lease.ttl", "topics.", "redshift.", "store.transformedPrefix", "catalog.crawler"} // with rules between them
+			return slices.ContainsFunc(together, func(prefix string) bool { return strings.HasPrefix(s.Key, prefix) })
 		})})
 		if err != nil {
 			t.Fatal(err)
@@ -253,7 +308,8 @@ func TestAnyConfigurationReadsBackAsPrinted(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := genConfig().Draw(t, "config")
-		want.Tables = want.Tables[:1] // package schema has a test of its own for the rest
+		want.Tables = want.Tables[:1] // packages schema and transform have tests of their own for the rest
+		want.Transforms = want.Transforms[:1]
 		got, err := Load(Sources{Text: []byte(want.YAML())})
 		if err != nil {
 			t.Fatal(err, want.YAML())

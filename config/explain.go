@@ -25,6 +25,18 @@ func (c *Config) YAML() string {
 			indent = "    "
 		}
 	}
+	if len(c.Transforms) == 0 {
+		b.WriteString("transforms: []\n")
+		return b.String()
+	}
+	b.WriteString("transforms:\n")
+	for _, t := range c.Transforms {
+		indent := "  - "
+		for line := range strings.Lines(t.YAML()) {
+			b.WriteString(indent + line)
+			indent = "    "
+		}
+	}
 	return b.String()
 }
 
@@ -40,6 +52,10 @@ func Explain() string {
 	}
 	b.WriteString("tables: The tables to make. " + tablesDoc + "\n\n")
 	for _, k := range tableKeys {
+		fmt.Fprintf(&b, "  %s\n      %s\n", k[0], k[1])
+	}
+	b.WriteString("\ntransforms: What is derived from complete Hive partitions by SQL. " + transformsDoc + "\n\n")
+	for _, k := range transformKeys {
 		fmt.Fprintf(&b, "  %s\n      %s\n", k[0], k[1])
 	}
 	return b.String()
@@ -61,6 +77,10 @@ func Markdown() string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", k[0], k[1])
 	}
 	b.WriteString(markdownTail)
+	b.WriteString("\n## transforms\n\n" + transformsDoc + "\n\n| key | meaning |\n|---|---|\n")
+	for _, k := range transformKeys {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", k[0], k[1])
+	}
 	return b.String()
 }
 
@@ -98,6 +118,23 @@ var tableKeys = [][2]string{
 	{"columns[].required", "a record without the value is a dead letter; default false"},
 	{"columns[].unit", "of a number in a timestamp column: auto (default: seconds below 1e11, else milliseconds), seconds, millis or micros"},
 	{"columns[].comment", "shown by Glue"},
+}
+
+const transformsDoc = "A list, of which an item is a whole transform, or `file:` with the path of one, or the word `city` for those of the smart city; " +
+	"`[]` is none. Without the key it is those of the city that have all their tables. docs/catalog.md says how they run."
+
+// transformKeys are the keys of a transform, which package transform reads.
+var transformKeys = [][2]string{
+	{"name", "the name in SQL of the table that it makes, in the transformed zone: small letters, digits and _"},
+	{"table", "the table for whose complete Hive partitions it is run, once for each revision"},
+	{"with", "other tables that it reads: it waits until the same hour of theirs is complete too"},
+	{"version", "a higher one makes all Hive partitions anew, for example after a change of the SQL; default 1"},
+	{"comment", "what it makes; shown by Glue"},
+	{"columns[].name", "the column's name, in small letters; the query has to have one of that name"},
+	{"columns[].type", "string, int, bigint, double, boolean, timestamp or date, as Glue calls them; the query's values are cast to it"},
+	{"columns[].comment", "shown by Glue"},
+	{"sql", "a query of Athena's; ${database} is the database, ${date} and ${hour} are the values of the Hive keys, ${from} and ${to} the hour's bounds, all without quotes"},
+	{"sqlFile", "instead of sql: the path of a file with it, relative to the file that it stands in"},
 }
 
 const markdownTail = `

@@ -60,6 +60,9 @@ func keyOf(section string, i, j int, f reflect.StructField) Key {
 	if f.Type.Kind() == reflect.String && k.Default == "" {
 		k.Default = `""`
 	}
+	if f.Type.Kind() == reflect.Slice && k.Default == "" {
+		k.Default = "[]"
+	}
 	k.Env = append(k.Env, "CITYSTREAM_"+strings.ToUpper(section)+"_"+upperSnake(name))
 	if extra := f.Tag.Get("env"); extra != "" {
 		k.Env = append(k.Env, strings.Split(extra, ",")...)

@@ -42,11 +42,14 @@ func Default() *Config {
 func Load(s Sources) (*Config, error) {
 	l := loader{sources: s, config: &Config{}, keys: Keys(), origins: map[string]strictyaml.Fault{}, wrong: map[string]bool{}}
 	l.defaults()
-	tables := l.file()
+	tables, transforms := l.file()
 	l.environment()
 	l.flags()
 	l.tables(tables)
+	l.transforms(transforms)
 	l.rules()
+	l.catalogRules()
+	l.warehouseRules()
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
@@ -99,11 +102,11 @@ func (l *loader) fault(path, format string, args ...any) {
 	l.faults.Add(f)
 }
 
-// file reads the YAML, and returns the node of tables for later, nil if there is none.
-func (l *loader) file() *strictyaml.Node {
+// file reads the YAML, and returns the nodes of tables and of transforms for later, nil where there is none.
+func (l *loader) file() (tables, transforms *strictyaml.Node) {
 	root := strictyaml.Parse(l.sources.File, l.sources.Text, &l.faults)
 	if root == nil || root.Kind == strictyaml.Null {
-		return nil
+		return nil, nil
 	}
 	top := strictyaml.SectionOf(root, &l.faults)
 	for _, s := range sections() {
@@ -120,9 +123,9 @@ func (l *loader) file() *strictyaml.Node {
 		}
 		keys.Done()
 	}
-	tables := top.Take("tables")
+	tables, transforms = top.Take("tables"), top.Take("transforms")
 	top.Done()
-	return tables
+	return tables, transforms
 }
 
 // fromNode sets a key from the YAML. Types are taken strictly there; in the environment and in flags everything is text.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"strings"
 
 	"citystream/engine/schema"
@@ -82,25 +83,41 @@ func (l *loader) listed(n *strictyaml.Node) []*schema.Table {
 }
 
 func (l *loader) fromFile(n *strictyaml.Node) []*schema.Table {
+	path, text := l.named(n, "table")
+	if path == "" {
+		return nil
+	}
+	return schema.Read(strictyaml.Parse(path, text, &l.faults), &l.faults)
+}
+
+// named returns the path and the text of the file that an item file: names; what is in it is for messages. An empty path is a fault that was noted.
+func (l *loader) named(n *strictyaml.Node, what string) (path string, text []byte) {
 	s := strictyaml.SectionOf(n, &l.faults)
 	v := s.Take("file")
 	s.Done()
 	if v == nil {
-		return nil
+		return "", nil
 	}
-	path, ok := strictyaml.Text(v, &l.faults)
+	name, ok := strictyaml.Text(v, &l.faults)
 	if !ok {
-		return nil
+		return "", nil
 	}
 	if l.sources.ReadFile == nil {
-		l.faults.At(v, "files cannot be read here: write the table out")
-		return nil
+		l.faults.At(v, "files cannot be read here: write the %s out", what)
+		return "", nil
 	}
-	path = l.beside(path)
-	text, err := l.sources.ReadFile(path)
+	text, err := l.readBeside(name)
 	if err != nil {
 		l.faults.At(v, "%s (a path is relative to the file that it stands in)", err)
-		return nil
+		return "", nil
 	}
-	return schema.Read(strictyaml.Parse(path, text, &l.faults), &l.faults)
+	return l.beside(name), text
+}
+
+// readBeside reads a file that the YAML file names.
+func (l *loader) readBeside(name string) ([]byte, error) {
+	if l.sources.ReadFile == nil {
+		return nil, errors.New("files cannot be read here")
+	}
+	return l.sources.ReadFile(l.beside(name))
 }

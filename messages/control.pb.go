@@ -1724,11 +1724,13 @@ func (*GetCatalogStatus) Descriptor() ([]byte, []int) {
 	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
-// CatalogStatus says how far the catalog has come in each log.
+// CatalogStatus says how far the catalog has come in each log, and with what follows from the logs.
 type CatalogStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tables        []*CatalogTable        `protobuf:"bytes,1,rep,name=tables,proto3" json:"tables,omitempty"`
-	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // of the last try, empty if it went well
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // of the last tries, empty if all went well
+	Transforms    []*TransformStatus     `protobuf:"bytes,3,rep,name=transforms,proto3" json:"transforms,omitempty"`
+	Loads         []*LoadStatus          `protobuf:"bytes,4,rep,name=loads,proto3" json:"loads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1777,12 +1779,30 @@ func (x *CatalogStatus) GetError() string {
 	return ""
 }
 
+func (x *CatalogStatus) GetTransforms() []*TransformStatus {
+	if x != nil {
+		return x.Transforms
+	}
+	return nil
+}
+
+func (x *CatalogStatus) GetLoads() []*LoadStatus {
+	if x != nil {
+		return x.Loads
+	}
+	return nil
+}
+
 // CatalogTable is the catalog's progress with one table of the database.
 type CatalogTable struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Table          string                 `protobuf:"bytes,1,opt,name=table,proto3" json:"table,omitempty"`
 	HivePartitions int64                  `protobuf:"varint,2,opt,name=hive_partitions,json=hivePartitions,proto3" json:"hive_partitions,omitempty"`
 	Cursors        []*CatalogCursor       `protobuf:"bytes,3,rep,name=cursors,proto3" json:"cursors,omitempty"`
+	Complete       int64                  `protobuf:"varint,4,opt,name=complete,proto3" json:"complete,omitempty"`   // Hive partitions that were announced complete
+	Revisions      int64                  `protobuf:"varint,5,opt,name=revisions,proto3" json:"revisions,omitempty"` // sum of their revisions: what is more than complete are late files
+	Waiting        int64                  `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`     // Hive partitions with files that no announcement counts yet
+	Closed         int64                  `protobuf:"varint,7,opt,name=closed,proto3" json:"closed,omitempty"`       // event time up to which all Kafka partitions are complete, in microseconds since 1970 UTC; 0 = none
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1836,6 +1856,34 @@ func (x *CatalogTable) GetCursors() []*CatalogCursor {
 		return x.Cursors
 	}
 	return nil
+}
+
+func (x *CatalogTable) GetComplete() int64 {
+	if x != nil {
+		return x.Complete
+	}
+	return 0
+}
+
+func (x *CatalogTable) GetRevisions() int64 {
+	if x != nil {
+		return x.Revisions
+	}
+	return 0
+}
+
+func (x *CatalogTable) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *CatalogTable) GetClosed() int64 {
+	if x != nil {
+		return x.Closed
+	}
+	return 0
 }
 
 // CatalogCursor is the newest slot whose files are registered.
@@ -1942,6 +1990,232 @@ func (x *ClusterStatus) GetCatalog() *CatalogStatus {
 		return x.Catalog
 	}
 	return nil
+}
+
+// TransformStatus is how a table of the transformed zone stands.
+type TransformStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Table         string                 `protobuf:"bytes,1,opt,name=table,proto3" json:"table,omitempty"`
+	Current       int64                  `protobuf:"varint,2,opt,name=current,proto3" json:"current,omitempty"`                                 // Hive partitions that are up to date
+	Due           int64                  `protobuf:"varint,3,opt,name=due,proto3" json:"due,omitempty"`                                         // that are to be made, or made again
+	Failing       int64                  `protobuf:"varint,4,opt,name=failing,proto3" json:"failing,omitempty"`                                 // of those, that have failed and are tried again
+	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`                                      // of the last that failed
+	QueryId       string                 `protobuf:"bytes,6,opt,name=query_id,json=queryId,proto3" json:"query_id,omitempty"`                   // of the last that went well
+	HivePartition string                 `protobuf:"bytes,7,opt,name=hive_partition,json=hivePartition,proto3" json:"hive_partition,omitempty"` // that it made, date=.../hour=...
+	Revision      int64                  `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`                               // of its input
+	ScannedBytes  int64                  `protobuf:"varint,9,opt,name=scanned_bytes,json=scannedBytes,proto3" json:"scanned_bytes,omitempty"`   // by that query
+	Dollars       float64                `protobuf:"fixed64,10,opt,name=dollars,proto3" json:"dollars,omitempty"`                               // that it cost
+	Queries       int64                  `protobuf:"varint,11,opt,name=queries,proto3" json:"queries,omitempty"`                                // since this catalog began
+	TotalBytes    int64                  `protobuf:"varint,12,opt,name=total_bytes,json=totalBytes,proto3" json:"total_bytes,omitempty"`        // scanned by them
+	TotalDollars  float64                `protobuf:"fixed64,13,opt,name=total_dollars,json=totalDollars,proto3" json:"total_dollars,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransformStatus) Reset() {
+	*x = TransformStatus{}
+	mi := &file_control_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransformStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransformStatus) ProtoMessage() {}
+
+func (x *TransformStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransformStatus.ProtoReflect.Descriptor instead.
+func (*TransformStatus) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *TransformStatus) GetTable() string {
+	if x != nil {
+		return x.Table
+	}
+	return ""
+}
+
+func (x *TransformStatus) GetCurrent() int64 {
+	if x != nil {
+		return x.Current
+	}
+	return 0
+}
+
+func (x *TransformStatus) GetDue() int64 {
+	if x != nil {
+		return x.Due
+	}
+	return 0
+}
+
+func (x *TransformStatus) GetFailing() int64 {
+	if x != nil {
+		return x.Failing
+	}
+	return 0
+}
+
+func (x *TransformStatus) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *TransformStatus) GetQueryId() string {
+	if x != nil {
+		return x.QueryId
+	}
+	return ""
+}
+
+func (x *TransformStatus) GetHivePartition() string {
+	if x != nil {
+		return x.HivePartition
+	}
+	return ""
+}
+
+func (x *TransformStatus) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *TransformStatus) GetScannedBytes() int64 {
+	if x != nil {
+		return x.ScannedBytes
+	}
+	return 0
+}
+
+func (x *TransformStatus) GetDollars() float64 {
+	if x != nil {
+		return x.Dollars
+	}
+	return 0
+}
+
+func (x *TransformStatus) GetQueries() int64 {
+	if x != nil {
+		return x.Queries
+	}
+	return 0
+}
+
+func (x *TransformStatus) GetTotalBytes() int64 {
+	if x != nil {
+		return x.TotalBytes
+	}
+	return 0
+}
+
+func (x *TransformStatus) GetTotalDollars() float64 {
+	if x != nil {
+		return x.TotalDollars
+	}
+	return 0
+}
+
+// LoadStatus is how a table of the warehouse stands.
+type LoadStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Table         string                 `protobuf:"bytes,1,opt,name=table,proto3" json:"table,omitempty"`
+	Loaded        int64                  `protobuf:"varint,2,opt,name=loaded,proto3" json:"loaded,omitempty"`     // commits, since this catalog began
+	Rows          int64                  `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`         // in them
+	Pending       int64                  `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`   // slots that are registered and not looked at yet
+	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`        // why the last load failed; empty if it went well
+	Failures      int64                  `protobuf:"varint,6,opt,name=failures,proto3" json:"failures,omitempty"` // in a row
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadStatus) Reset() {
+	*x = LoadStatus{}
+	mi := &file_control_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadStatus) ProtoMessage() {}
+
+func (x *LoadStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadStatus.ProtoReflect.Descriptor instead.
+func (*LoadStatus) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *LoadStatus) GetTable() string {
+	if x != nil {
+		return x.Table
+	}
+	return ""
+}
+
+func (x *LoadStatus) GetLoaded() int64 {
+	if x != nil {
+		return x.Loaded
+	}
+	return 0
+}
+
+func (x *LoadStatus) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *LoadStatus) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *LoadStatus) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *LoadStatus) GetFailures() int64 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
 }
 
 var File_control_proto protoreflect.FileDescriptor
@@ -2095,20 +2369,52 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x03 \x01(\x05R\n" +
 	"partitions\"\x12\n" +
-	"\x10GetCatalogStatus\"W\n" +
+	"\x10GetCatalogStatus\"\xc2\x01\n" +
 	"\rCatalogStatus\x120\n" +
 	"\x06tables\x18\x01 \x03(\v2\x18.citystream.CatalogTableR\x06tables\x12\x14\n" +
-	"\x05error\x18\x02 \x01(\tR\x05error\"\x82\x01\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\x12;\n" +
+	"\n" +
+	"transforms\x18\x03 \x03(\v2\x1b.citystream.TransformStatusR\n" +
+	"transforms\x12,\n" +
+	"\x05loads\x18\x04 \x03(\v2\x16.citystream.LoadStatusR\x05loads\"\xee\x01\n" +
 	"\fCatalogTable\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\tR\x05table\x12'\n" +
 	"\x0fhive_partitions\x18\x02 \x01(\x03R\x0ehivePartitions\x123\n" +
-	"\acursors\x18\x03 \x03(\v2\x19.citystream.CatalogCursorR\acursors\"F\n" +
+	"\acursors\x18\x03 \x03(\v2\x19.citystream.CatalogCursorR\acursors\x12\x1a\n" +
+	"\bcomplete\x18\x04 \x01(\x03R\bcomplete\x12\x1c\n" +
+	"\trevisions\x18\x05 \x01(\x03R\trevisions\x12\x18\n" +
+	"\awaiting\x18\x06 \x01(\x03R\awaiting\x12\x16\n" +
+	"\x06closed\x18\a \x01(\x03R\x06closed\"F\n" +
 	"\rCatalogCursor\x12!\n" +
 	"\x03log\x18\x01 \x01(\v2\x0f.citystream.LogR\x03log\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\x03R\x04slot\"p\n" +
 	"\rClusterStatus\x12*\n" +
 	"\x06status\x18\x01 \x01(\v2\x12.citystream.StatusR\x06status\x123\n" +
-	"\acatalog\x18\x02 \x01(\v2\x19.citystream.CatalogStatusR\acatalogB\x15Z\x13citystream/messagesb\x06proto3"
+	"\acatalog\x18\x02 \x01(\v2\x19.citystream.CatalogStatusR\acatalog\"\x80\x03\n" +
+	"\x0fTransformStatus\x12\x14\n" +
+	"\x05table\x18\x01 \x01(\tR\x05table\x12\x18\n" +
+	"\acurrent\x18\x02 \x01(\x03R\acurrent\x12\x10\n" +
+	"\x03due\x18\x03 \x01(\x03R\x03due\x12\x18\n" +
+	"\afailing\x18\x04 \x01(\x03R\afailing\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x12\x19\n" +
+	"\bquery_id\x18\x06 \x01(\tR\aqueryId\x12%\n" +
+	"\x0ehive_partition\x18\a \x01(\tR\rhivePartition\x12\x1a\n" +
+	"\brevision\x18\b \x01(\x03R\brevision\x12#\n" +
+	"\rscanned_bytes\x18\t \x01(\x03R\fscannedBytes\x12\x18\n" +
+	"\adollars\x18\n" +
+	" \x01(\x01R\adollars\x12\x18\n" +
+	"\aqueries\x18\v \x01(\x03R\aqueries\x12\x1f\n" +
+	"\vtotal_bytes\x18\f \x01(\x03R\n" +
+	"totalBytes\x12#\n" +
+	"\rtotal_dollars\x18\r \x01(\x01R\ftotalDollars\"\x9a\x01\n" +
+	"\n" +
+	"LoadStatus\x12\x14\n" +
+	"\x05table\x18\x01 \x01(\tR\x05table\x12\x16\n" +
+	"\x06loaded\x18\x02 \x01(\x03R\x06loaded\x12\x12\n" +
+	"\x04rows\x18\x03 \x01(\x03R\x04rows\x12\x18\n" +
+	"\apending\x18\x04 \x01(\x03R\apending\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x12\x1a\n" +
+	"\bfailures\x18\x06 \x01(\x03R\bfailuresB\x15Z\x13citystream/messagesb\x06proto3"
 
 var (
 	file_control_proto_rawDescOnce sync.Once
@@ -2123,7 +2429,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_control_proto_goTypes = []any{
 	(Released_Cause)(0),      // 0: citystream.Released.Cause
 	(*Log)(nil),              // 1: citystream.Log
@@ -2152,6 +2458,8 @@ var file_control_proto_goTypes = []any{
 	(*CatalogTable)(nil),     // 24: citystream.CatalogTable
 	(*CatalogCursor)(nil),    // 25: citystream.CatalogCursor
 	(*ClusterStatus)(nil),    // 26: citystream.ClusterStatus
+	(*TransformStatus)(nil),  // 27: citystream.TransformStatus
+	(*LoadStatus)(nil),       // 28: citystream.LoadStatus
 }
 var file_control_proto_depIdxs = []int32{
 	10, // 0: citystream.Register.owned:type_name -> citystream.PartitionStatus
@@ -2172,15 +2480,17 @@ var file_control_proto_depIdxs = []int32{
 	10, // 15: citystream.Status.failed:type_name -> citystream.PartitionStatus
 	10, // 16: citystream.WorkerStatus.partitions:type_name -> citystream.PartitionStatus
 	24, // 17: citystream.CatalogStatus.tables:type_name -> citystream.CatalogTable
-	25, // 18: citystream.CatalogTable.cursors:type_name -> citystream.CatalogCursor
-	1,  // 19: citystream.CatalogCursor.log:type_name -> citystream.Log
-	19, // 20: citystream.ClusterStatus.status:type_name -> citystream.Status
-	23, // 21: citystream.ClusterStatus.catalog:type_name -> citystream.CatalogStatus
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	27, // 18: citystream.CatalogStatus.transforms:type_name -> citystream.TransformStatus
+	28, // 19: citystream.CatalogStatus.loads:type_name -> citystream.LoadStatus
+	25, // 20: citystream.CatalogTable.cursors:type_name -> citystream.CatalogCursor
+	1,  // 21: citystream.CatalogCursor.log:type_name -> citystream.Log
+	19, // 22: citystream.ClusterStatus.status:type_name -> citystream.Status
+	23, // 23: citystream.ClusterStatus.catalog:type_name -> citystream.CatalogStatus
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -2194,7 +2504,7 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -45,7 +45,7 @@ func runMaster(c *cobra.Command, keys map[string]string) (err error) {
 	}
 	defer func() { err = errors.Join(err, n.close()) }()
 	node := n.actorsNode()
-	if node.Catalog, err = n.catalog(ctx); err != nil {
+	if err := n.setCatalog(ctx, node); err != nil {
 		return err
 	}
 	campaign := actors.NewCampaign(n.remote.System(), node, n.lease, n.self())
@@ -69,11 +69,14 @@ func runMaster(c *cobra.Command, keys map[string]string) (err error) {
 	return campaign.Run(ctx)
 }
 
-// catalog connects to Glue.
-func (n *node) catalog(ctx context.Context) (port.Catalog, error) {
+// setCatalog gives the master's catalog its services.
+func (n *node) setCatalog(ctx context.Context, to *actors.Node) error {
 	cfg, err := outsideAWS(ctx, n.cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return catalogOf(cfg), nil
+	catalog, warehouse := catalogOf(cfg, n.cfg, n.store)
+	to.Catalog = catalog
+	setCatalog(to, n.cfg, queryOf(cfg, n.cfg), warehouse)
+	return nil
 }

@@ -53,10 +53,12 @@ type run struct {
 	pages     *pages
 	died      chan error // an embedded service has ended by itself
 	store     *s3.Store
+	buckets   func(bucket string) (port.Store, error) // of the same service
 	source    *kafka.Source
 	groups    *kafka.Groups
 	catalog   port.Catalog
 	query     port.Query
+	warehouse port.Warehouse // nil without one
 	system    *actor.ActorSystem
 	cluster   *actors.Cluster
 	closers   []func() error
@@ -129,6 +131,7 @@ func (r *run) openStore(ctx context.Context, out outside) error {
 		o.Endpoint, o.AccessKey, o.SecretKey = "http://"+child.Addr(), r.keys.access, r.keys.secret
 	}
 	r.endpoints.S3 = o.Endpoint
+	r.buckets = bucketsOf(func() (s3.Options, error) { return o, nil })
 	var err error
 	r.store, err = s3.Connect(ctx, o)
 	return err
@@ -223,14 +226,15 @@ func (r *run) openSQL(ctx context.Context, out outside) error {
 	if r.cfg.Store.Endpoint == "" {
 		objects, err = awslocal.NewDiskObjects(r.data.join("store"))
 	} else {
-		objects, err = awslocal.NewCachedObjects(r.data.join("cache"), 4<<30, func(string) (port.Store, error) { return r.store, nil })
+		objects, err = awslocal.NewCachedObjects(r.data.join("cache"), 4<<30, r.buckets)
 	}
 	if err != nil {
 		return err
 	}
 	server, err := listening(r, r.cfg.Embedded.AWS, config.Default().Embedded.AWS, syscall.EADDRINUSE, func(listen string) (*awslocal.Server, error) {
 		return awslocal.Open(awslocal.Options{
-			Dir: r.data.join("aws"), Listen: listen, AccessKey: r.keys.access, SecretKey: r.keys.secret, Objects: objects, Logger: r.log,
+			Dir: r.data.join("aws"), Listen: listen, AccessKey: r.keys.access, SecretKey: r.keys.secret, Objects: objects, Store: r.buckets,
+			Logger: r.log,
 		})
 	})
 	if err != nil {
@@ -250,13 +254,23 @@ func clientConfig(endpoint, region string, k keys) aws.Config {
 }
 
 func (r *run) sql(cfg aws.Config) {
-	r.catalog = catalogOf(cfg)
 	r.query = queryOf(cfg, r.cfg)
+	r.catalog, r.warehouse = catalogOf(cfg, r.cfg, r.store)
 }
 
-func catalogOf(cfg aws.Config) port.Catalog { return glueadapter.New(glue.NewFromConfig(cfg)) }
+// catalogOf returns the catalog and the warehouse of the configuration; each is nil where it wants none.
+func catalogOf(cfg aws.Config, c *config.Config, store port.Store) (port.Catalog, port.Warehouse) {
+	if c.Catalog.Kind == "none" {
+		return nil, nil
+	}
+	catalog := glueadapter.New(glue.NewFromConfig(cfg))
+	if c.Redshift.Mode == "none" {
+		return catalog, nil
+	}
+	return catalog, warehouseOf(cfg, c, store)
+}
 
-func queryOf(cfg aws.Config, c *config.Config) port.Query {
+func queryOf(cfg aws.Config, c *config.Config) *athenaadapter.Query {
 	return athenaadapter.New(athena.NewFromConfig(cfg), athenaadapter.Options{
 		WorkGroup: c.AWS.Workgroup, OutputLocation: c.AWS.Output, PollMin: 5 * time.Millisecond, PollMax: time.Second,
 	})
@@ -324,6 +338,7 @@ func limitMemory(c *config.Config, out outside) {
 func (r *run) node() *actors.Node {
 	n := actorsNodeOf(r.cfg)
 	n.Source, n.Store, n.Catalog, n.Metrics, n.Log, n.GroupOffsets = r.source, r.store, r.catalog, actors.NewMetrics(), r.log, r.groups
+	setCatalog(n, r.cfg, r.query, r.warehouse)
 	return n
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"citystream/config"
+	"citystream/engine/adapter/s3"
 	awslocal "citystream/local/aws"
 	"citystream/local/broker"
 	"citystream/local/store"
@@ -113,6 +114,7 @@ func openAWS(d *dataDir, cfg *config.Config) (*awslocal.Server, keys, error) {
 	}
 	server, err := awslocal.Open(awslocal.Options{
 		Dir: d.join("aws"), Listen: cfg.Embedded.AWS, AccessKey: k.access, SecretKey: k.secret, Objects: objects, Logger: newLog(cfg),
+		Store: bucketsOf(func() (s3.Options, error) { return storeBeside(d, k, regionOf(cfg)) }),
 	})
 	return server, k, err
 }

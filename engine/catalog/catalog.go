@@ -1,17 +1,22 @@
-// Package catalog turns commit logs into what a data catalog must know: tables, and the Hive partitions that have files.
+// Package catalog turns commit logs into what others must know of them: the tables and Hive partitions of a data catalog, which of
+// these are complete, what is to be derived from them, and what is to be loaded elsewhere.
 //
-// The logs are the only truth. A cursor for each log says up to which slot its files are registered; it moves on only after the
+// The logs are the only truth. Progress says for each log up to which slot its files are registered; it moves on only after the
 // catalog has answered, and registering twice changes nothing, so a lost message, a crash or a second catalog for a while costs
-// work and never a Hive partition. The package is pure.
+// work and never a Hive partition.
+//
+// What must be decided once is an object that is written once, by conditional create, as a slot of a log is: an Announcement (a
+// Hive partition is complete, in this revision), and a Result (this is what a transform made of it). The catalog's own answer follows
+// from them, and can be made again from them at any time. The package is pure.
 package catalog
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"citystream/engine/commitlog"
 	"citystream/engine/port"
@@ -22,19 +27,43 @@ import (
 // Describe returns the catalog's view of a table whose files lie below location, s3://bucket/prefix/table/. Names are in lower
 // case, as Glue keeps them; readers match columns of the files by name whatever their case.
 func Describe(t *schema.Table, location string) port.CatalogTable {
-	table := port.CatalogTable{
-		Name:     strings.ToLower(t.Name),
+	table := describe(strings.ToLower(t.Name), location)
+	table.Parameters["parquet.compression"] = "SNAPPY"
+	for _, c := range t.FileColumns() {
+		table.Columns = append(table.Columns, port.CatalogColumn{Name: strings.ToLower(c.Name), Type: c.Type.Glue(), Comment: c.Comment})
+	}
+	return table
+}
+
+// describe returns a table without columns.
+func describe(name, location string) port.CatalogTable {
+	return port.CatalogTable{
+		Name:     name,
 		Location: location,
 		PartitionKeys: []port.CatalogColumn{
 			{Name: "date", Type: "string", Comment: "day of the event time, UTC"},
 			{Name: "hour", Type: "string", Comment: "hour of the event time, UTC"},
 		},
-		Parameters: map[string]string{"classification": "parquet", "EXTERNAL": "TRUE"},
+		// What Athena, Spark, crawlers and awswrangler look for.
+		Parameters: map[string]string{"classification": "parquet", "EXTERNAL": "TRUE", "typeOfData": "file"},
 	}
-	for _, c := range t.FileColumns() {
-		table.Columns = append(table.Columns, port.CatalogColumn{Name: strings.ToLower(c.Name), Type: c.Type.Glue(), Comment: c.Comment})
-	}
-	return table
+}
+
+// Project adds what lets Athena work out the Hive partitions of a table from its query instead of asking the catalog for them: faster
+// with very many, and for Athena only. Days before since are not seen any more.
+func Project(t port.CatalogTable, since time.Time) port.CatalogTable {
+	t.Parameters = maps.Clone(t.Parameters)
+	maps.Copy(t.Parameters, map[string]string{
+		"projection.enabled":        "true",
+		"projection.date.type":      "date",
+		"projection.date.format":    "yyyy-MM-dd",
+		"projection.date.range":     since.UTC().Format(time.DateOnly) + ",NOW+1DAYS",
+		"projection.hour.type":      "integer",
+		"projection.hour.range":     "0,23",
+		"projection.hour.digits":    "2",
+		"storage.location.template": t.Location + "date=${date}/hour=${hour}/",
+	})
+	return t
 }
 
 // A Place is a Hive partition that files are in.
@@ -71,40 +100,4 @@ func Usable(entries []*commitlog.Entry, lastSeen bool) int {
 		return n - 1
 	}
 	return len(entries)
-}
-
-// Cursors hold, for the logs of one table and topic, the newest slot whose files are registered.
-type Cursors struct {
-	Slots map[record.Partition]commitlog.Slot `json:"slots"`
-}
-
-// CursorsKey returns the key of the object that holds the cursors of a table and topic.
-func CursorsKey(table, topic string) string {
-	return fmt.Sprintf("%scatalog/%s/%s.json", commitlog.Root, table, topic)
-}
-
-// After returns the slot from which a log is still to be looked at, exclusive.
-func (c Cursors) After(p record.Partition) commitlog.Slot {
-	if s, ok := c.Slots[p]; ok {
-		return s
-	}
-	return commitlog.None
-}
-
-// Encode returns the bytes of the cursors' object.
-func (c Cursors) Encode() []byte {
-	b, err := json.Marshal(c)
-	if err != nil {
-		panic(fmt.Sprintf("catalog: cursors cannot be encoded: %v", err)) // plain fields only: cannot fail
-	}
-	return b
-}
-
-// DecodeCursors reads the cursors' object.
-func DecodeCursors(b []byte) (Cursors, error) {
-	c := Cursors{}
-	if err := json.Unmarshal(b, &c); err != nil {
-		return c, fmt.Errorf("catalog cursors: %w", err)
-	}
-	return c, nil
 }

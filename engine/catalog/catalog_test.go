@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,16 +76,90 @@ func TestTheLastEntryCountsOnlyWhenItsFilesWereSeen(t *testing.T) {
 	}
 }
 
-func TestCursorsComeBackFromTheirBytes(t *testing.T) {
-	c := Cursors{Slots: map[record.Partition]commitlog.Slot{0: 4, 7: 12}}
-	got, err := DecodeCursors(c.Encode())
-	if err != nil || cmp.Diff(c, got) != "" {
+func TestProgressComesBackFromItsBytes(t *testing.T) {
+	p := NewProgress()
+	p.Logs[7] = Cursor{Slot: 12, Watermark: 5}
+	p.Touch(hour)[7] = 11
+	got, err := DecodeProgress(p.Encode())
+	if err != nil || cmp.Diff(p, got) != "" {
 		t.Fatal(err, got)
 	}
 	if got.After(7) != 12 || got.After(3) != commitlog.None {
 		t.Error("wrong slot")
 	}
-	if _, err := DecodeCursors([]byte("{")); err == nil {
+	if _, err := DecodeProgress([]byte("{")); err == nil {
 		t.Error("half an object was accepted")
+	}
+	if _, err := DecodeProgress([]byte(`{"format":2}`)); err == nil {
+		t.Error("a format of the future was accepted")
+	}
+	if got, err := DecodeProgress([]byte(`{"slots":{"0":4}}`)); err != nil || got.After(0) != commitlog.None {
+		t.Errorf("progress of format 0 is not begun anew: %v, %v", got, err)
+	}
+}
+
+func TestAllPartitionsHaveToPassTheEndOfAWindow(t *testing.T) {
+	p := NewProgress()
+	log := commitlog.Log{Table: "b", TopicPartition: record.TopicPartition{Topic: "b"}}
+	files := []commitlog.File{{Table: "b", Window: hour}, {Table: "dead_letters", Window: 0}}
+	p.Note(log, &commitlog.Entry{Slot: 3, Files: files, State: commitlog.State{Watermark: 2 * hour}})
+	if got := p.Closed(2); got != 0 {
+		t.Errorf("one of two partitions was never heard of, and %d is closed", got)
+	}
+	if got := p.Due(1, time.Hour); len(got) != 1 || got[0] != hour {
+		t.Errorf("due are %v; dead letters have no watermark", got)
+	}
+	log.Partition = 1
+	p.Note(log, &commitlog.Entry{Slot: 0, State: commitlog.State{Watermark: 2*hour - 1}})
+	if got := p.Due(2, time.Hour); got != nil {
+		t.Errorf("due are %v before their end", got)
+	}
+}
+
+func TestKeysAreReadBack(t *testing.T) {
+	key := AnnouncementKey("b", 3*hour, 12)
+	if w, r, ok := ParseAnnouncementKey("b", key); !ok || w != 3*hour || r != 12 {
+		t.Errorf("%s: %d, %d, %t", key, w, r, ok)
+	}
+	e := Edition{Version: 3, Input: 14}
+	key = ResultKey("b", 3*hour, e)
+	if w, got, ok := ParseResultKey("b", key); !ok || w != 3*hour || got != e {
+		t.Errorf("%s: %d, %v, %t", key, w, got, ok)
+	}
+	for _, key := range []string{
+		"", "x", AnnouncementsPrefix("b"), AnnouncementsPrefix("b") + "date=2026-01-01/hour=99/r1.json", AnnouncementsPrefix("b") + "date=2026-01-01/hour=09/",
+		AnnouncementsPrefix("b") + "date=2026-01-01/hour=09/x", ResultsPrefix("b") + "date=2026-01-01/hour=09/vx-r1.json", ResultsPrefix("b") + "date=2026-01-01/hour=09/v1.json",
+	} {
+		if _, _, ok := ParseAnnouncementKey("b", key); ok {
+			t.Errorf("%q passes for an announcement", key)
+		}
+		if _, _, ok := ParseResultKey("b", key); ok {
+			t.Errorf("%q passes for a result", key)
+		}
+	}
+}
+
+func TestAProjectedTableFindsItsFolders(t *testing.T) {
+	got := Project(Describe(&schema.Table{Name: "b"}, "s3://x/raw/b/"), time.Date(2020, 2, 3, 4, 0, 0, 0, time.UTC)).Parameters
+	if got["projection.date.range"] != "2020-02-03,NOW+1DAYS" || got["storage.location.template"] != "s3://x/raw/b/date=${date}/hour=${hour}/" || got["classification"] != "parquet" {
+		t.Error(got)
+	}
+}
+
+func TestOldFoldersAreSweptADayAfterTheSwitch(t *testing.T) {
+	now := time.Date(2026, 1, 9, 0, 0, 0, 0, time.UTC)
+	folders := map[string]time.Time{"current": now.Add(-72 * time.Hour), "old": now.Add(-48 * time.Hour), "young": now.Add(-time.Hour)}
+	if got := Sweep(folders, "current", now.Add(-23*time.Hour), now); got != nil {
+		t.Errorf("%v were swept less than a day after the switch", got)
+	}
+	if got := Sweep(folders, "current", now.Add(-25*time.Hour), now); len(got) != 1 || got[0] != "old" {
+		t.Errorf("swept are %v", got)
+	}
+}
+
+func TestAQueryCostsTenMegabytesAtLeast(t *testing.T) {
+	p := Price{PerTB: 5, MinBytes: 10 << 20}
+	if got := p.Of(1); got != p.Of(10<<20) || got == 0 || p.Of(1<<40) != 5 {
+		t.Error(got, p.Of(1<<40))
 	}
 }

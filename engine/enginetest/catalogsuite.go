@@ -21,7 +21,7 @@ func CatalogSuite(t *testing.T, open func(t *testing.T) port.Catalog) {
 		{"a database can be ensured again and again", catalogDatabase},
 		{"a table comes back as it was made", catalogTable},
 		{"a table or database that is not there is ErrNotFound", catalogMissing},
-		{"columns that are lacking are added at the end and nothing else changes", catalogGrows},
+		{"columns that are lacking are added at the end, parameters are set, and nothing else changes", catalogGrows},
 		{"a differing type is an error and changes nothing", catalogTypes},
 		{"differing partition keys are an error", catalogKeys},
 		{"several makers of one table all succeed, and all their columns are there", catalogRace},
@@ -30,6 +30,10 @@ func CatalogSuite(t *testing.T, open func(t *testing.T) port.Catalog) {
 		{"hundreds of partitions pass in one call, some of them known", catalogMany},
 		{"no partitions are nothing to do", catalogNone},
 		{"values are kept as text", catalogText},
+		{"setting partitions registers those that are missing and changes the others", catalogSet},
+		{"setting partitions leaves what is not given", catalogSetKeeps},
+		{"hundreds of partitions are set in one call", catalogSetMany},
+		{"several who set one partition all succeed, and all their parameters may be there", catalogSetRace},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -139,12 +143,15 @@ func catalogGrows(t *testing.T, c port.Catalog) {
 		t.Fatal(err)
 	}
 	wider := table("a", "new", "id", "newer")
-	wider.Parameters = map[string]string{"classification": "other"}
+	wider.Parameters = map[string]string{"classification": "other", "projection.enabled": "true"}
 	wider.Location = "s3://elsewhere/"
 	ensure(t, c, wider)
-	wantTable(t, c, table("a", "id", "old", "new", "newer"))
+	want := table("a", "id", "old", "new", "newer")
+	want.Parameters["classification"], want.Parameters["projection.enabled"] = "other", "true"
+	wantTable(t, c, want)
 	ensure(t, c, table("a", "id"))
-	wantTable(t, c, table("a", "id", "old", "new", "newer"))
+	want.Parameters["classification"] = "parquet"
+	wantTable(t, c, want)
 	wantPartitions(t, c, "a", hours("s3://lake/raw/a/", 1))
 }
 

@@ -76,7 +76,19 @@ func (f *fakeTable) widen(table port.CatalogTable) error {
 		}
 	}
 	f.table.Columns = columns
+	f.table.Parameters = merged(f.table.Parameters, table.Parameters)
 	return nil
+}
+
+// merged returns parameters with others set in them.
+func merged(there, set map[string]string) map[string]string {
+	if len(there)+len(set) == 0 {
+		return nil
+	}
+	all := map[string]string{}
+	maps.Copy(all, there)
+	maps.Copy(all, set)
+	return all
 }
 
 // Table implements port.Catalog.
@@ -106,9 +118,30 @@ func (c *FakeCatalog) AddPartitions(ctx context.Context, database, table string,
 	for _, p := range partitions {
 		i, found := slices.BinarySearchFunc(t.partitions, p.Values, func(q port.HivePartition, v []string) int { return slices.Compare(q.Values, v) })
 		if !found {
-			p.Values = slices.Clone(p.Values)
+			p.Values, p.Parameters = slices.Clone(p.Values), maps.Clone(p.Parameters)
 			t.partitions = slices.Insert(t.partitions, i, p)
 		}
+	}
+	return nil
+}
+
+// SetPartitions implements port.Catalog.
+func (c *FakeCatalog) SetPartitions(ctx context.Context, database, table string, partitions []port.HivePartition) error {
+	if err := c.AddPartitions(ctx, database, table, partitions); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, err := c.find(ctx, database, table)
+	if err != nil {
+		return err
+	}
+	for _, p := range partitions {
+		i := slices.IndexFunc(t.partitions, func(q port.HivePartition) bool { return slices.Equal(p.Values, q.Values) })
+		if p.Location != "" {
+			t.partitions[i].Location = p.Location
+		}
+		t.partitions[i].Parameters = merged(t.partitions[i].Parameters, p.Parameters)
 	}
 	return nil
 }
@@ -121,7 +154,11 @@ func (c *FakeCatalog) Partitions(ctx context.Context, database, table string) ([
 	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(t.partitions), nil
+	all := slices.Clone(t.partitions)
+	for i := range all {
+		all[i].Parameters = maps.Clone(all[i].Parameters)
+	}
+	return all, nil
 }
 
 func (c *FakeCatalog) find(ctx context.Context, database, table string) (*fakeTable, error) {

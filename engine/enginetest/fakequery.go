@@ -16,8 +16,11 @@ import (
 //
 //	SELECT * | count(*) | column, ... FROM table [WHERE column = 'text'] [ORDER BY column] [LIMIT n]
 //
-// It implements port.Query and is safe for concurrent use.
+// and, where it has a store, UNLOAD (query) TO 's3://bucket/prefix/' WITH (...): it puts the query's text there instead of its rows, if there is
+// nothing yet. It implements port.Query and is safe for concurrent use.
 type FakeQuery struct {
+	Store port.Store // for UNLOAD; set before the first statement
+
 	mu      sync.Mutex
 	tables  map[string]fakeRows // database.table
 	ran     int
@@ -54,6 +57,8 @@ func (q *FakeQuery) Running() int {
 var (
 	fakeSelect = regexp.MustCompile(`(?is)^\s*SELECT\s+(.+?)\s+FROM\s+(\S+)(?:\s+WHERE\s+(\w+)\s*=\s*'([^']*)')?` +
 		`(?:\s+ORDER\s+BY\s+(\w+))?(?:\s+LIMIT\s+(\d+))?\s*;?\s*$`)
+	fakeUnload = regexp.MustCompile(`(?is)^UNLOAD \((.*)\)\s*TO 's3://[^/']+/([^']*)'`)
+
 	fakeName = regexp.MustCompile(`(?i)^(?:"?AwsDataCatalog"?\.)?(?:"?([^".]+)"?\.)?"?([^".;]+)"?$`)
 )
 
@@ -76,12 +81,35 @@ func (q *FakeQuery) Run(ctx context.Context, database, sql string) (*port.Result
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	r, err := q.answer(database, sql)
+	var r *port.Result
+	var err error
+	if m := fakeUnload.FindStringSubmatch(sql); m != nil && q.Store != nil {
+		r, err = q.unload(ctx, m[1], m[2])
+	} else {
+		r, err = q.answer(database, sql)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", port.ErrQueryFailed, err)
 	}
 	r.ID = id
 	return r, nil
+}
+
+// fakeScanned is how many bytes each UNLOAD scans.
+const fakeScanned = 1000
+
+func (q *FakeQuery) unload(ctx context.Context, query, prefix string) (*port.Result, error) {
+	there, err := q.Store.List(ctx, prefix, "", 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(there) > 0 {
+		return nil, fmt.Errorf("HIVE_PATH_ALREADY_EXISTS: target directory is not empty: %s", prefix)
+	}
+	if err := q.Store.Put(ctx, prefix+"0.parquet", []byte(query)); err != nil {
+		return nil, err
+	}
+	return &port.Result{ScannedBytes: fakeScanned}, nil
 }
 
 func (q *FakeQuery) answer(database, sql string) (*port.Result, error) {

@@ -22,6 +22,7 @@ type Fault struct {
 	On    string // operation, and what it is done to: "PutIfAbsent log", "Fetch"
 	Call  int    // which of the calls of that operation, from 1 on
 	After bool   // the call takes effect, and only its answer is lost
+	Pass  bool   // the call goes on as if nothing were; only Then happens, before it, or behind it with After
 	Then  func() // what else happens at that moment: a crash, say; nil is nothing
 }
 
@@ -90,7 +91,7 @@ func (l *Life) do(operation string, call func() error) error {
 		fault.Then()
 	}
 	var err error
-	if !fails || fault.After {
+	if !fails || fault.After || fault.Pass {
 		err = call()
 	}
 	if fails && fault.Then != nil && fault.After {
@@ -99,7 +100,7 @@ func (l *Life) do(operation string, call func() error) error {
 	switch {
 	case l.Dead():
 		return errDead
-	case err != nil || !fails: // it had an outcome of its own
+	case err != nil || !fails || fault.Pass: // it had an outcome of its own
 		return err
 	default:
 		return fmt.Errorf("%w: %s", ErrInjected, operation)
@@ -121,6 +122,12 @@ func (f *Faults) next(operation string) (Fault, bool) {
 
 // Store returns a store whose calls may fail.
 func (l *Life) Store(s port.Store) port.Store { return &faultyStore{l, s} }
+
+// Catalog returns a catalog whose calls may fail.
+func (l *Life) Catalog(c port.Catalog) port.Catalog { return &faultyCatalog{l, c} }
+
+// Query returns a query service whose statements may fail.
+func (l *Life) Query(q port.Query) port.Query { return &faultyQuery{l, q} }
 
 // Source returns a source whose calls may fail, and those of its readers.
 func (l *Life) Source(s port.Source) port.Source { return &faultySource{l, s} }

@@ -18,10 +18,8 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"citystream/engine/schema"
+	"citystream/internal/pythonenv"
 )
-
-// pythonVariable names a python that has what testdata/requirements.txt lists, to be used instead of the test's own.
-const pythonVariable = "CITYSTREAM_PYTHON"
 
 // A wantColumn is a column as testdata/check_readers.py expects it.
 type wantColumn struct {
@@ -48,7 +46,10 @@ type probe struct {
 }
 
 func TestReadersSeeWhatWasWritten(t *testing.T) {
-	python := pythonWithReaders(t)
+	python, err := pythonenv.Python("parquet-readers", filepath.Join("testdata", "requirements.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	for _, f := range filesForReaders() {
 		writeWanted(t, dir, f)
@@ -58,32 +59,6 @@ func TestReadersSeeWhatWasWritten(t *testing.T) {
 		t.Fatalf("%s: %v\n%s", python, err, out)
 	}
 	t.Logf("%s", out)
-}
-
-// pythonWithReaders returns the python of a virtual environment in the user's cache directory, made at the first call. Later calls
-// find all in place and load nothing.
-func pythonWithReaders(t *testing.T) string {
-	t.Helper()
-	if python := os.Getenv(pythonVariable); python != "" {
-		return python
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(cache, "citystream", "parquet-readers")
-	python := filepath.Join(dir, "bin", "python")
-	if exec.Command(python, "-m", "pip", "--version").Run() != nil { // missing, or of a python that is gone
-		if out, err := exec.Command("python3", "-m", "venv", "--clear", dir).CombinedOutput(); err != nil {
-			t.Fatalf("make a virtual environment in %s: %v\n%s", dir, err, out)
-		}
-	}
-	install := exec.Command(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:",
-		"--requirement", filepath.Join("testdata", "requirements.txt"))
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("install the readers in %s: %v\n%s", dir, err, out)
-	}
-	return python
 }
 
 // writeWanted writes a file, and what readers must find in it beside it. parquet-go reads it here.

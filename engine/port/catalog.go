@@ -12,13 +12,16 @@ var ErrQueryFailed = errors.New("query failed")
 type Catalog interface {
 	// EnsureDatabase makes the database if it is missing.
 	EnsureDatabase(ctx context.Context, database string) error
-	// EnsureTable makes the table if it is missing, and otherwise adds the columns that it lacks at the end. It never removes a
-	// column and never changes a type: a differing type is an error.
+	// EnsureTable makes the table if it is missing, and otherwise adds the columns that it lacks at the end and sets the parameters that are
+	// given. It never removes a column or a parameter and never changes a type: a differing type is an error.
 	EnsureTable(ctx context.Context, database string, table CatalogTable) error
 	// Table returns a table, or ErrNotFound.
 	Table(ctx context.Context, database, table string) (CatalogTable, error)
 	// AddPartitions registers Hive partitions; those that exist already are left alone. Any number is taken, in batches.
 	AddPartitions(ctx context.Context, database, table string, partitions []HivePartition) error
+	// SetPartitions makes Hive partitions be as given: those that are missing are registered, the others get the location (an empty
+	// one leaves theirs) and the parameters that are given; other parameters stay. A reader sees a partition before or after, never between.
+	SetPartitions(ctx context.Context, database, table string, partitions []HivePartition) error
 	// Partitions returns all Hive partitions of a table, in the order of their values.
 	Partitions(ctx context.Context, database, table string) ([]HivePartition, error)
 }
@@ -41,6 +44,22 @@ type CatalogColumn struct {
 type HivePartition struct {
 	Values   []string
 	Location string // s3://bucket/prefix/date=2026-11-22/hour=06/
+
+	Parameters map[string]string
+}
+
+// A Crawler lets the catalog's own crawler look for Hive partitions instead of being told of them.
+type Crawler interface {
+	// Crawl makes the crawler if it is missing, starts it, and waits until a run that began after the call has ended well.
+	Crawl(ctx context.Context, crawler Crawl) error
+}
+
+// A Crawl is what a crawler is to look at: tables that exist already.
+type Crawl struct {
+	Name     string // of the crawler
+	Role     string // that it takes on to read the bucket
+	Database string
+	Tables   []string
 }
 
 // A Query service runs SQL: Athena, or the fake of one. All calls are safe for concurrent use.
@@ -52,7 +71,8 @@ type Query interface {
 
 // A Result is what a statement returned. A nil cell is NULL.
 type Result struct {
-	ID      string
-	Columns []CatalogColumn
-	Rows    [][]*string
+	ID           string
+	Columns      []CatalogColumn
+	Rows         [][]*string
+	ScannedBytes int64 // that the service has read for it, and asks money for
 }

@@ -1,5 +1,5 @@
-// Package port holds the interfaces between the engine and the outside: the source of records, the object store, the leader's lease, the catalog
-// and the query service.
+// Package port holds the interfaces between the engine and the outside: the source of records, the object store, the leader's lease, the catalog,
+// the query service and the warehouse.
 //
 // Each port has one suite of tests in enginetest that its fake and every real adapter pass; the suite is the exact statement of
 // what the comments here promise.

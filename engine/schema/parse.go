@@ -114,7 +114,7 @@ func readTableName(s *strictyaml.Section, faults *strictyaml.Faults) string {
 	name, ok := strictyaml.Text(n, faults)
 	switch {
 	case !ok:
-	case !isName(name):
+	case !IsName(name):
 		faults.At(n, "%q is no name: letters, digits and _, not beginning with a digit, at most %d", name, nameMax)
 	case name[0] == '_':
 		faults.At(n, "a table's name does not begin with _: query engines pass over folders of such names")
@@ -142,8 +142,8 @@ func IsTopic(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= topicMax && !strings.ContainsFunc(name, outside)
 }
 
-// isName says whether SQL takes the name without quotes.
-func isName(name string) bool {
+// IsName says whether SQL takes the name without quotes.
+func IsName(name string) bool {
 	outside := func(r rune) bool { return !isLetter(r) && !isDigit(r) && r != '_' }
 	return name != "" && len(name) <= nameMax && !isDigit(rune(name[0])) && !strings.ContainsFunc(name, outside)
 }

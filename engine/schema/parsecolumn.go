@@ -71,7 +71,7 @@ func readColumnName(n *strictyaml.Node, faults *strictyaml.Faults) string {
 	switch {
 	case !ok:
 		return ""
-	case !isName(name):
+	case !IsName(name):
 		faults.At(n, "%q is no name: letters, digits and _, not beginning with a digit, at most %d", name, nameMax)
 	case slices.Contains(reserved, strings.ToLower(name)):
 		faults.At(n, "%s is taken by the system: give the column another name and its place in the record by path", name)

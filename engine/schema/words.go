@@ -29,6 +29,27 @@ func (t Type) Glue() string {
 	}
 }
 
+// Redshift returns the type of a column that values of this type are copied into. Texts and bytes have the longest that there are: a longer
+// value makes COPY fail.
+func (t Type) Redshift() string {
+	switch t {
+	case String:
+		return "varchar(65535)"
+	case Binary:
+		return "varbyte(1024000)"
+	case Bool:
+		return "boolean"
+	case Int:
+		return "integer"
+	case Long:
+		return "bigint"
+	case Double:
+		return "double precision"
+	default:
+		return t.String()
+	}
+}
+
 // String returns the unit as the YAML spells it.
 func (u TimeUnit) String() string { return unitWords[u] }
 

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,21 +10,23 @@ import (
 
 // athena answers the Athena API. Safe for concurrent use.
 type athena struct {
-	runs *executions
+	runs    *executions
+	keeper  *keeper
+	catalog *catalog
+	now     func() time.Time
 }
 
 // catalogName is the one data catalog that there is.
 const catalogName = "AwsDataCatalog"
-
-// workGroup is the one work group that there is.
-const workGroup = "primary"
 
 const (
 	queryTextMax = 262_144 // bytes, as in Athena
 	resultsPage  = 1000    // rows, as in Athena
 )
 
-func newAthena(o Options, e engine) *athena { return &athena{runs: newExecutions(o, e)} }
+func newAthena(o Options, c *catalog, e engine, s *keeper) *athena {
+	return &athena{runs: newExecutions(o, e, &outputs{&writer{o.Store}}), keeper: s, catalog: c, now: time.Now}
+}
 
 func (a *athena) close() { a.runs.close() }
 
@@ -31,8 +34,23 @@ func (a *athena) close() { a.runs.close() }
 func (a *athena) handlers() map[string]handler {
 	return map[string]handler{
 		"StartQueryExecution": handle(a.start), "StopQueryExecution": handle(a.stop),
-		"GetQueryExecution": handle(a.get), "GetQueryResults": handle(a.results),
-		"GetWorkGroup": handle(a.getWorkGroup), "ListWorkGroups": handle(a.listWorkGroups),
+		"GetQueryExecution": handle(a.get), "BatchGetQueryExecution": handle(a.batchGet), "ListQueryExecutions": handle(a.list),
+		"GetQueryResults": handle(a.results), "GetQueryRuntimeStatistics": handle(a.runtime),
+
+		"CreateWorkGroup": handle(a.createWorkGroup), "GetWorkGroup": handle(a.getWorkGroup), "ListWorkGroups": handle(a.listWorkGroups),
+		"UpdateWorkGroup": handle(a.updateWorkGroup), "DeleteWorkGroup": handle(a.deleteWorkGroup),
+
+		"CreateNamedQuery": handle(a.createNamedQuery), "GetNamedQuery": handle(a.getNamedQuery), "UpdateNamedQuery": handle(a.updateNamedQuery),
+		"DeleteNamedQuery": handle(a.deleteNamedQuery), "ListNamedQueries": handle(a.listNamedQueries),
+		"BatchGetNamedQuery": handle(a.batchGetNamedQuery),
+
+		"CreatePreparedStatement": handle(a.createPreparedStatement), "GetPreparedStatement": handle(a.getPreparedStatement),
+		"UpdatePreparedStatement": handle(a.updatePreparedStatement), "DeletePreparedStatement": handle(a.deletePreparedStatement),
+		"ListDataCatalogs": handle(a.listDataCatalogs), "GetDataCatalog": handle(a.getDataCatalog),
+		"ListDatabases": handle(a.listDatabases), "GetDatabase": handle(a.getDatabase),
+		"ListTableMetadata": handle(a.listTableMetadata), "GetTableMetadata": handle(a.getTableMetadata),
+
+		"ListPreparedStatements": handle(a.listPreparedStatements), "BatchGetPreparedStatement": handle(a.batchGetPreparedStatement),
 	}
 }
 
@@ -41,17 +59,22 @@ type queryContext struct {
 	Catalog  string `json:",omitempty"`
 }
 
+// A resultConfiguration says where results go; how they are encrypted there is taken and told again, and does nothing.
 type resultConfiguration struct {
-	OutputLocation string `json:",omitempty"`
+	OutputLocation          string          `json:",omitempty"`
+	ExpectedBucketOwner     string          `json:",omitempty"`
+	EncryptionConfiguration json.RawMessage `json:",omitempty"`
+	ACLConfiguration        json.RawMessage `json:"AclConfiguration,omitempty"`
 }
 
 type startRequest struct {
-	QueryString           string
-	ClientRequestToken    string
-	ExecutionParameters   []string
-	QueryExecutionContext queryContext
-	ResultConfiguration   resultConfiguration
-	WorkGroup             string
+	QueryString              string
+	ClientRequestToken       string
+	ExecutionParameters      []string
+	QueryExecutionContext    queryContext
+	ResultConfiguration      resultConfiguration
+	ResultReuseConfiguration json.RawMessage // taken; every query runs anew, which Athena is free to do too
+	WorkGroup                string
 }
 
 type executionID struct {
@@ -59,25 +82,36 @@ type executionID struct {
 }
 
 func (a *athena) start(in *startRequest) (executionID, error) {
-	if err := checkWorkGroup(in.WorkGroup); err != nil {
-		return executionID{}, err
-	}
 	switch n := len(in.QueryString); {
 	case n == 0:
 		return executionID{}, invalid("QueryString is missing.")
 	case n > queryTextMax:
 		return executionID{}, invalid("QueryString has %d bytes; at most %d are allowed.", n, queryTextMax)
-	case len(in.ExecutionParameters) > 0:
-		return executionID{}, invalid("This local endpoint does not take ExecutionParameters: write the values into the query.")
 	}
 	if c := in.QueryExecutionContext.Catalog; c != "" && !strings.EqualFold(c, catalogName) {
 		return executionID{}, invalid("Catalog %s does not exist; this local endpoint has %s only.", c, catalogName)
 	}
-	statement, err := classify(in.QueryString)
+	if id, err := a.runs.again(in); id != "" || err != nil {
+		return executionID{id}, err
+	}
+	group, err := a.group(in.WorkGroup)
 	if err != nil {
 		return executionID{}, err
 	}
-	id, err := a.runs.start(in, statement)
+	if group.State == disabled {
+		return executionID{}, invalid("WorkGroup %s is disabled.", group.Name)
+	}
+	output, err := group.output(&in.ResultConfiguration)
+	if err != nil {
+		return executionID{}, err
+	}
+	s, err := a.statement(group.Name, in)
+	if err != nil {
+		return executionID{}, err
+	}
+	id, err := a.runs.start(in, group.Name, &query{
+		database: in.QueryExecutionContext.Database, output: output, statement: s, cutoff: group.Configuration.BytesScannedCutoffPerQuery,
+	})
 	return executionID{id}, err
 }
 
@@ -99,9 +133,13 @@ type athenaError struct {
 }
 
 type executionStatistics struct {
-	EngineExecutionTimeInMillis int64
-	QueryQueueTimeInMillis      int64
-	TotalExecutionTimeInMillis  int64
+	DataScannedInBytes            int64
+	DataManifestLocation          string `json:",omitempty"`
+	EngineExecutionTimeInMillis   int64
+	QueryQueueTimeInMillis        int64
+	ServiceProcessingTimeInMillis int64
+	TotalExecutionTimeInMillis    int64
+	ResultReuseInformation        struct{ ReusedPreviousResult bool }
 }
 
 type engineVersion struct{ SelectedEngineVersion, EffectiveEngineVersion string }
@@ -110,8 +148,10 @@ type executionAnswer struct {
 	ID                    string `json:"QueryExecutionId"`
 	Query                 string
 	StatementType         string
+	SubstatementType      string `json:",omitempty"`
 	ResultConfiguration   resultConfiguration
 	QueryExecutionContext queryContext
+	ExecutionParameters   []string `json:",omitempty"`
 	Status                executionStatus
 	Statistics            executionStatistics
 	WorkGroup             string
@@ -128,6 +168,11 @@ func (a *athena) get(in *executionID) (getAnswer, error) {
 	if err != nil {
 		return getAnswer{}, err
 	}
+	return getAnswer{x.answer()}, nil
+}
+
+// answer tells of a query as GetQueryExecution does.
+func (x execution) answer() executionAnswer {
 	status := executionStatus{State: x.state, StateChangeReason: x.reason, SubmissionDateTime: secondsOf(x.submitted)}
 	if !x.completed.IsZero() {
 		at := secondsOf(x.completed)
@@ -136,11 +181,13 @@ func (a *athena) get(in *executionID) (getAnswer, error) {
 	if x.state == stateFailed {
 		status.AthenaError = &athenaError{ErrorCategory: 2, ErrorMessage: x.reason}
 	}
-	return getAnswer{executionAnswer{
-		ID: in.ID, Query: x.request.QueryString, StatementType: x.statement.kind.String(),
-		ResultConfiguration: x.request.ResultConfiguration, QueryExecutionContext: x.request.QueryExecutionContext,
-		Status: status, Statistics: x.statistics(), WorkGroup: workGroup, EngineVersion: version,
-	}}, nil
+	where := x.request.ResultConfiguration
+	where.OutputLocation = resultFile(x.query.output, x.query.id, x.query.statement)
+	return executionAnswer{
+		ID: x.query.id, Query: x.request.QueryString, StatementType: x.query.statement.kind.String(), SubstatementType: x.query.statement.sub,
+		ResultConfiguration: where, QueryExecutionContext: x.request.QueryExecutionContext, ExecutionParameters: x.request.ExecutionParameters,
+		Status: status, Statistics: x.statistics(), WorkGroup: x.group, EngineVersion: version,
+	}
 }
 
 type datum struct {
@@ -157,7 +204,7 @@ type columnInfo struct {
 }
 
 type resultsAnswer struct {
-	UpdateCount int
+	UpdateCount int64
 	ResultSet   struct {
 		Rows              []resultRow
 		ResultSetMetadata struct{ ColumnInfo []columnInfo }
@@ -191,7 +238,7 @@ func (a *athena) results(in *struct {
 	}
 	answer.ResultSet.ResultSetMetadata.ColumnInfo = columnInfos(x.result.columns)
 	rows, next := x.result.page(from, in.limit(resultsPage))
-	answer.ResultSet.Rows = rows
+	answer.ResultSet.Rows, answer.UpdateCount = rows, x.result.updated
 	if next > 0 {
 		answer.NextToken = in.ID + "/" + strconv.Itoa(next)
 	}
@@ -256,40 +303,6 @@ func columnInfos(columns []column) []columnInfo {
 	return infos
 }
 
-func checkWorkGroup(name string) error {
-	if name != "" && name != workGroup {
-		return invalid("WorkGroup %s is not found; this local endpoint has %s only.", name, workGroup)
-	}
-	return nil
-}
-
-type workGroupAnswer struct {
-	Name          string
-	State         string
-	Configuration *workGroupConfiguration `json:",omitempty"`
-	Description   string
-}
-
-type workGroupConfiguration struct {
-	EnforceWorkGroupConfiguration   bool
-	PublishCloudWatchMetricsEnabled bool
-	EngineVersion                   engineVersion
-	ResultConfiguration             resultConfiguration
-}
-
-func (a *athena) getWorkGroup(in *struct{ WorkGroup string }) (any, error) {
-	if err := checkWorkGroup(in.WorkGroup); err != nil {
-		return nil, err
-	}
-	return struct{ WorkGroup workGroupAnswer }{workGroupAnswer{
-		Name: workGroup, State: "ENABLED", Configuration: &workGroupConfiguration{EngineVersion: version},
-	}}, nil
-}
-
-func (a *athena) listWorkGroups(*struct{}) (any, error) {
-	return struct{ WorkGroups []workGroupAnswer }{[]workGroupAnswer{{Name: workGroup, State: "ENABLED"}}}, nil
-}
-
 // invalid returns Athena's error for a request that is wrong.
 func invalid(format string, args ...any) *apiError {
 	return &apiError{
@@ -297,18 +310,25 @@ func invalid(format string, args ...any) *apiError {
 	}
 }
 
-// statistics tell where the time went.
+// statistics tell where the time went, and what was read.
 func (x execution) statistics() executionStatistics {
 	end := x.completed
 	if end.IsZero() {
 		end = time.Now()
 	}
-	started := x.started
+	started, ran := x.started, x.ran
 	if started.IsZero() {
 		started = end
 	}
-	return executionStatistics{
-		EngineExecutionTimeInMillis: end.Sub(started).Milliseconds(), QueryQueueTimeInMillis: started.Sub(x.submitted).Milliseconds(),
-		TotalExecutionTimeInMillis: end.Sub(x.submitted).Milliseconds(),
+	if ran.IsZero() {
+		ran = end
 	}
+	s := executionStatistics{
+		EngineExecutionTimeInMillis: ran.Sub(started).Milliseconds(), QueryQueueTimeInMillis: started.Sub(x.submitted).Milliseconds(),
+		ServiceProcessingTimeInMillis: end.Sub(ran).Milliseconds(), TotalExecutionTimeInMillis: end.Sub(x.submitted).Milliseconds(),
+	}
+	if x.result != nil {
+		s.DataScannedInBytes, s.DataManifestLocation = x.result.scanned, x.result.manifest
+	}
+	return s
 }

@@ -123,7 +123,7 @@ func TestTheEngineItselfIsLocked(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := s.prepare(t.Context(), []tableRef{{"smart-city", "known_data"}}, "smart-city"); err != nil {
+	if err := s.prepare(t.Context(), &plan{script: &script{}, tables: []tableRef{{"smart-city", "known_data"}}}, "smart-city"); err != nil {
 		t.Fatal(err)
 	}
 	target := filepath.Join(t.TempDir(), "x")
@@ -292,7 +292,9 @@ func TestWhatIsWrongWithAQueryIsToldInAthenasWords(t *testing.T) {
 		"SELECT * FROM known_data; SELECT 1":     "SYNTAX_ERROR: only one statement",
 		"SELECT nothing FROM known_data":         "COLUMN_NOT_FOUND",
 		"SELECT CAST(id AS int) FROM known_data": "INVALID_CAST_ARGUMENT",
-		"DROP TABLE known_data":                  "line 1:1: DROP is not taken",
+		"DELETE FROM known_data":                 "line 1:1: NOT_SUPPORTED: DELETE works on Iceberg tables",
+		"SELECT id\n  ,nothing FROM known_data":  "COLUMN_NOT_FOUND: line 2:4: Column 'nothing' cannot be resolved",
+		"SELECT id, nosuch(id) FROM known_data":  "FUNCTION_NOT_FOUND: line 1:12: Function 'nosuch' not registered",
 		"DESCRIBE nothing":                       "TABLE_NOT_FOUND",
 		"SELECT 'open":                           "a quote is not closed",
 	} {
@@ -312,27 +314,6 @@ func (e *endpoint) start(t *testing.T, sql string) (string, error) {
 		return "", err
 	}
 	return *out.QueryExecutionId, nil
-}
-
-// await waits for a state of a query and returns it.
-func (e *endpoint) await(t *testing.T, id string, states ...types.QueryExecutionState) *types.QueryExecution {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		out, err := e.athena.GetQueryExecution(t.Context(), &athenasdk.GetQueryExecutionInput{QueryExecutionId: &id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch x := out.QueryExecution; {
-		case slices.Contains(states, x.Status.State):
-			return x
-		case time.Now().After(deadline):
-			t.Fatalf("query %s is %s, want %v", id, x.Status.State, states)
-		}
-		<-tick.C
-	}
 }
 
 func TestAFewQueriesRunSomeWaitAndTheRestIsRefused(t *testing.T) {
@@ -447,7 +428,7 @@ func TestResultsAreBoundedAndTheOldestAreForgotten(t *testing.T) {
 	wantCode(t, "forgotten query", err, "InvalidRequestException")
 }
 
-func TestTheOneWorkGroupIsPrimary(t *testing.T) {
+func TestTheFirstWorkGroupIsPrimary(t *testing.T) {
 	t.Parallel()
 	e := open(t, Options{})
 	out := must[*athenasdk.GetWorkGroupOutput](t)(e.athena.GetWorkGroup(t.Context(), &athenasdk.GetWorkGroupInput{WorkGroup: sdk.String("primary")}))

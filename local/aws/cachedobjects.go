@@ -73,7 +73,7 @@ func (c *CachedObjects) List(ctx context.Context, bucket, prefix string) ([]Obje
 			return nil, fmt.Errorf("list s3://%s/%s: %w", bucket, prefix, err)
 		}
 		for _, o := range page {
-			found = append(found, Object{Key: o.Key, SizeBytes: o.SizeBytes, ETag: o.ETag})
+			found = append(found, Object{Key: o.Key, SizeBytes: o.SizeBytes, ETag: o.ETag, Modified: o.Modified})
 		}
 		if len(page) < listPage {
 			return found, nil

@@ -14,6 +14,10 @@
 //   - SQL reads the files of the tables that it names and nothing else: it cannot reach other files, the network, extensions or settings.
 //   - Queries at once, queries waiting, rows and bytes of a result, and results kept are all bounded.
 //
+// What differs from Glue: accounts, roles and Lake Formation are not looked at; there are no links to other catalogs, no schedules, jobs or
+// Iceberg tables; of a table's versions the last 100 are kept; a crawler reads Parquet files only, and leaves out names that begin with
+// _ or a dot. What cannot be done is an error that says so.
+//
 // What differs from Athena: executions and their results live in memory and end with the process; result files are not written to
 // OutputLocation; comparisons see microseconds where Athena rounds to milliseconds; and SQL is DuckDB's where it is not Trino's.
 //

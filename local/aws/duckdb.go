@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -23,19 +24,23 @@ import (
 type duck struct {
 	options Options
 	catalog *catalog
+	definer *definer
 	spill   string // a directory a query while it runs
 }
 
-func newEngine(o Options, c *catalog, spill string) engine {
-	return &duck{options: o, catalog: c, spill: spill}
+func newEngine(o Options, d *definer, spill string) engine {
+	return &duck{options: o, catalog: d.catalog, definer: d, spill: spill}
 }
 
 // vanishedTries is how often a query starts again because a file went away between the listing and the reading: a compaction, for example.
 const vanishedTries = 4
 
 func (d *duck) run(ctx context.Context, q *query) (*result, error) {
-	if q.statement.kind == showing {
+	switch {
+	case q.statement.kind == showing:
 		return d.catalog.show(q.statement, q.database)
+	case q.statement.kind == defining && q.statement.query == nil:
+		return d.definer.run(ctx, q)
 	}
 	for try := 1; ; try++ {
 		r, err := d.once(ctx, q)
@@ -70,12 +75,22 @@ func (d *duck) once(ctx context.Context, q *query) (_ *result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	p, err := s.parse(ctx, q)
+	p, err := s.parse(ctx, q.statement.query, q.database)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.prepare(ctx, p.tables, q.database); err != nil {
+	if err := s.prepare(ctx, p, q.database); err != nil {
 		return nil, err
+	}
+	switch q.statement.kind {
+	case creating:
+		return s.create(ctx, q, p)
+	case inserting:
+		return s.insert(ctx, q, p)
+	case unloading:
+		return s.unload(ctx, q, p)
+	case defining:
+		return s.defineView(ctx, q, p)
 	}
 	return s.answer(ctx, q, p)
 }
@@ -86,15 +101,24 @@ type session struct {
 	db       *sql.DB
 	conn     *sql.Conn
 	spill    string
-	releases []func() // of the files in use
+	releases []func()         // of the files in use
+	sizes    map[string]int64 // of the files in use, by their paths
+	scanned  int64            // bytes that the user's query has read
+	hidden   bool             // tables have their hidden columns
 }
+
+// Directories of a query, below its own.
+const (
+	spillDir  = "spill"
+	outputDir = "output" // the one where the engine may write
+)
 
 func (d *duck) open(ctx context.Context, id string) (*session, error) {
 	connector, err := duckdb.NewConnector("", nil)
 	if err != nil {
 		return nil, fmt.Errorf("start the SQL engine: %w", err)
 	}
-	s := &session{duck: d, db: sql.OpenDB(connector), spill: filepath.Join(d.spill, id)}
+	s := &session{duck: d, db: sql.OpenDB(connector), sizes: map[string]int64{}, spill: filepath.Join(d.spill, id)}
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the SQL engine: %w", err), s.db.Close())
 	}
@@ -122,73 +146,77 @@ func (s *session) exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// trinoFunctions give functions of Trino that DuckDB calls otherwise their own names.
-var trinoFunctions = []string{
-	`approx_distinct(x) AS approx_count_distinct(x)`,
-	`sequence(a, b) AS generate_series(a, b)`,
-	`from_unixtime(x) AS make_timestamp((x * 1000000)::BIGINT)`,
-	`to_unixtime(x) AS epoch(x)`,
-	`from_iso8601_timestamp(x) AS x::TIMESTAMPTZ`,
-	`date_format(x, f) AS strftime(x, replace(replace(f, '%i', '%M'), '%s', '%S'))`,
-	`json_extract_scalar(x, p) AS json_extract_string(x, p)`,
-	`arbitrary(x) AS any_value(x)`,
-}
-
 // prepare makes the tables that a query names, and then closes the session to everything else.
-func (s *session) prepare(ctx context.Context, tables []tableRef, database string) error {
-	if database == "" {
-		database = "default"
+func (s *session) prepare(ctx context.Context, p *plan, database string) error {
+	views, err := s.expand(ctx, p.tables)
+	if err != nil {
+		return err
+	}
+	s.hidden = p.script.hidden || slices.ContainsFunc(views, func(v *storedView) bool { return v.plan.script.hidden })
+	if s.hidden {
+		p.script = p.script.hiding()
 	}
 	setup := []string{
 		`SET threads = ` + fmt.Sprint(s.options.Threads),
 		`SET memory_limit = '` + fmt.Sprint(s.options.MemoryBytes/1024) + `KiB'`,
-		`SET temp_directory = ` + literal(s.spill),
+		`SET temp_directory = ` + literal(filepath.Join(s.spill, spillDir)),
 		`SET autoinstall_known_extensions = false`,
 		`SET autoload_known_extensions = false`,
 		`SET TimeZone = 'UTC'`,
 		`SET integer_division = true`,
 		`ATTACH ':memory:' AS ` + identifier(catalogName),
-		`CREATE SCHEMA IF NOT EXISTS ` + identifier(catalogName) + `.` + identifier(database),
+		`CREATE SCHEMA IF NOT EXISTS ` + schemaName(orDefault(database)),
 	}
+	setup = append(setup, profiling...)
 	for _, f := range trinoFunctions {
 		setup = append(setup, `CREATE TEMP MACRO `+f)
 	}
-	var views, paths []string
-	for _, t := range tables {
+	var made, paths []string
+	for _, t := range tablesOf(p, views) {
 		view, files, err := s.view(ctx, t)
 		if err != nil {
 			return err
 		}
-		setup = append(setup, `CREATE SCHEMA IF NOT EXISTS `+identifier(catalogName)+`.`+identifier(t.database))
-		views, paths = append(views, view), append(paths, files...)
+		setup = append(setup, `CREATE SCHEMA IF NOT EXISTS `+schemaName(t.database))
+		made, paths = append(made, view), append(paths, files...)
+	}
+	for _, v := range views {
+		setup = append(setup, `CREATE SCHEMA IF NOT EXISTS `+schemaName(v.ref.database), `CREATE SCHEMA IF NOT EXISTS `+schemaName(v.database))
+		made = append(made, v.statement(s.hidden)...)
 	}
 	setup = append(setup,
 		`SET allowed_paths = `+list(paths),
+		`SET allowed_directories = `+list([]string{filepath.Join(s.spill, outputDir) + "/"}),
 		`SET enable_external_access = false`)
-	setup = append(append(setup, views...),
-		`USE `+identifier(catalogName)+`.`+identifier(database),
-		`SET lock_configuration = true`)
+	setup = append(append(setup, made...), `USE `+schemaName(orDefault(database)), `SET lock_configuration = true`)
 	return s.exec(ctx, setup...)
+}
+
+func schemaName(database string) string {
+	return identifier(catalogName) + `.` + identifier(strings.ToLower(database))
 }
 
 // answer runs the user's statement and reads its result, up to the limits.
 func (s *session) answer(ctx context.Context, q *query, p *plan) (*result, error) {
-	rows, err := s.conn.QueryContext(ctx, q.sql)
+	prefix := q.statement.prefix
+	rows, err := s.conn.QueryContext(ctx, prefix+p.script.text)
 	if err != nil {
-		return nil, reason(err)
+		return nil, reason(err, prefix, p.script)
 	}
 	defer func() { _ = rows.Close() }() // after a whole reading there is nothing left to fail
 	kinds, err := rows.ColumnTypes()
 	if err != nil {
 		return nil, fmt.Errorf("columns of the result: %w", err)
 	}
-	r := &result{header: true, columns: make([]column, len(kinds))}
+	r := &result{header: q.statement.kind == selecting, columns: make([]column, len(kinds))}
 	cells, targets := make([]any, len(kinds)), make([]any, len(kinds))
 	for i, k := range kinds {
 		r.columns[i] = columnOf(k)
 		targets[i] = &cells[i]
 	}
-	p.rename(r.columns)
+	if q.statement.kind == selecting {
+		p.rename(r.columns)
+	}
 	for rows.Next() {
 		if err := rows.Scan(targets...); err != nil {
 			return nil, fmt.Errorf("read the result: %w", err)
@@ -209,45 +237,11 @@ func (s *session) answer(ctx context.Context, q *query, p *plan) (*result, error
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, reason(err)
+		return nil, reason(err, prefix, p.script)
 	}
+	if err := rows.Close(); err != nil {
+		return nil, reason(err, prefix, p.script)
+	}
+	r.scanned = s.bytesScanned()
 	return r, nil
-}
-
-// reasons are Athena's names for DuckDB's sorts of errors.
-var reasons = map[duckdb.ErrorType]string{
-	duckdb.ErrorTypeParser: "SYNTAX_ERROR", duckdb.ErrorTypeSyntax: "SYNTAX_ERROR", duckdb.ErrorTypeBinder: "COLUMN_NOT_FOUND",
-	duckdb.ErrorTypeCatalog: "FUNCTION_NOT_FOUND", duckdb.ErrorTypeConversion: "INVALID_CAST_ARGUMENT",
-	duckdb.ErrorTypeMismatchType: "TYPE_MISMATCH", duckdb.ErrorTypeOutOfRange: "NUMERIC_VALUE_OUT_OF_RANGE",
-	duckdb.ErrorTypeDivideByZero: "DIVISION_BY_ZERO", duckdb.ErrorTypePermission: "PERMISSION_DENIED",
-	duckdb.ErrorTypeInvalidInput: "INVALID_FUNCTION_ARGUMENT",
-	duckdb.ErrorTypeOutOfMemory:  "EXCEEDED_LOCAL_MEMORY_LIMIT", duckdb.ErrorTypeIO: "HIVE_CANNOT_OPEN_SPLIT",
-}
-
-// reason puts Athena's name before DuckDB's words.
-func reason(err error) error {
-	var e *duckdb.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	name := reasons[e.Type]
-	if name == "" {
-		name = "GENERIC_INTERNAL_ERROR"
-	}
-	return fmt.Errorf("%s: %w", name, err)
-}
-
-// identifier quotes a name for SQL.
-func identifier(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-
-// literal quotes a text for SQL.
-func literal(text string) string { return `'` + strings.ReplaceAll(text, `'`, `''`) + `'` }
-
-// list returns an SQL list of texts.
-func list(texts []string) string {
-	quoted := make([]string, len(texts))
-	for i, t := range texts {
-		quoted[i] = literal(t)
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
 }

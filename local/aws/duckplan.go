@@ -12,12 +12,10 @@ import (
 
 // A plan is what must be known of a query before it runs: the tables that it names and how Athena would name its columns.
 type plan struct {
+	script *script
 	tables []tableRef
 	items  []item // of the outermost select list; none where it is not known
 }
-
-// A tableRef names a table of the catalog.
-type tableRef struct{ database, table string }
 
 // An item is one expression of a select list.
 type item struct{ star, unnamed bool }
@@ -30,11 +28,11 @@ var hiddenFunctions = []string{"current_setting", "getenv", "getvariable"}
 
 // parse lets DuckDB parse the statement without running it, and looks the tables up. Only queries can be parsed this way: what else got
 // past the check of the first word ends here.
-func (s *session) parse(ctx context.Context, q *query) (*plan, error) {
-	var text any
+func (s *session) parse(ctx context.Context, text *script, database string) (*plan, error) {
+	var serialized any
 	row := s.conn.QueryRowContext(ctx,
-		`SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true, skip_default := true)::VARCHAR`, q.statement.text)
-	if err := row.Scan(&text); err != nil {
+		`SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true, skip_default := true)::VARCHAR`, text.text)
+	if err := row.Scan(&serialized); err != nil {
 		return nil, fmt.Errorf("parse: %w", err)
 	}
 	var parsed struct {
@@ -43,36 +41,33 @@ func (s *session) parse(ctx context.Context, q *query) (*plan, error) {
 		Position     any
 		Statements   []struct{ Node map[string]any }
 	}
-	if err := json.Unmarshal([]byte(fmt.Sprint(text)), &parsed); err != nil {
+	if err := json.Unmarshal([]byte(fmt.Sprint(serialized)), &parsed); err != nil {
 		return nil, fmt.Errorf("parse: %w", err)
 	}
 	switch {
 	case parsed.Error:
 		at := 0
 		_, _ = fmt.Sscan(fmt.Sprint(parsed.Position), &at) // stays 0 where there is none
-		return nil, failed("SYNTAX_ERROR", "line %s: %s", position(q.statement.text, at), parsed.ErrorMessage)
+		return nil, failed("SYNTAX_ERROR", "line %s: %s", text.position(at), parsed.ErrorMessage)
 	case len(parsed.Statements) != 1:
 		return nil, failed("SYNTAX_ERROR", "only one statement at a time is taken")
 	}
 	node := parsed.Statements[0].Node
-	w := &walk{catalog: s.catalog, query: q, names: map[string]bool{}}
+	w := &walk{catalog: s.catalog, script: text, database: database, names: map[string]bool{}}
 	w.collect(node)
 	if err := w.look(node); err != nil {
 		return nil, err
 	}
-	p := &plan{tables: w.tables}
-	if q.statement.kind == selecting {
-		p.items = selectList(node)
-	}
-	return p, nil
+	return &plan{script: text, tables: w.tables, items: selectList(node)}, nil
 }
 
 // A walk goes through a parsed query.
 type walk struct {
-	catalog *catalog
-	query   *query
-	names   map[string]bool // of WITH, in lower case
-	tables  []tableRef
+	catalog  *catalog
+	script   *script
+	database string
+	names    map[string]bool // of WITH, in lower case
+	tables   []tableRef
 }
 
 // collect finds the names that WITH gives.
@@ -142,11 +137,9 @@ func (w *walk) table(n map[string]any) error {
 	catalog, database, table := str(n, "catalog_name"), str(n, "schema_name"), str(n, "table_name")
 	bare := database == ""
 	if bare {
-		database = w.query.database
+		database = w.database
 	}
-	if database == "" {
-		database = "default"
-	}
+	database = orDefault(database)
 	database, table = strings.ToLower(database), strings.ToLower(table)
 	if catalog != "" && !strings.EqualFold(catalog, catalogName) {
 		return failed("CATALOG_NOT_FOUND", "line %s: Catalog '%s' does not exist", w.at(n), catalog)
@@ -169,10 +162,10 @@ func (w *walk) table(n map[string]any) error {
 // at returns where in the statement a part begins.
 func (w *walk) at(n map[string]any) string {
 	at, _ := n["query_location"].(float64)
-	if at < 0 || at > float64(len(w.query.statement.text)) {
+	if at < 0 || at > float64(len(w.script.text)) {
 		at = 0
 	}
-	return position(w.query.statement.text, int(at))
+	return w.script.position(int(at))
 }
 
 // selectList returns the items that name the columns of a query: those of the first of several selects.

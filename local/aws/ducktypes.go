@@ -15,41 +15,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// plainTypes are Glue's types without parameters, in DuckDB's words.
-var plainTypes = map[string]string{
-	"string": "VARCHAR", "binary": "BLOB", "boolean": "BOOLEAN", "tinyint": "TINYINT", "smallint": "SMALLINT", "int": "INTEGER",
-	"integer": "INTEGER", "bigint": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "timestamp": "TIMESTAMP", "date": "DATE",
-}
-
-var (
-	sizedText = regexp.MustCompile(`^(var)?char\(\d+\)$`)
-	decimal   = regexp.MustCompile(`^decimal\((\d+),\s*(\d+)\)$`)
-)
-
-// duckType returns the type of a Glue column in DuckDB's words.
-func duckType(glue string) (string, error) {
-	t := strings.ToLower(strings.TrimSpace(glue))
-	switch {
-	case plainTypes[t] != "":
-		return plainTypes[t], nil
-	case sizedText.MatchString(t):
-		return "VARCHAR", nil
-	case decimal.MatchString(t):
-		return strings.ToUpper(t), nil
-	}
-	if inner, ok := between(t, "array<", ">"); ok {
-		element, err := duckType(inner)
-		return element + "[]", err
-	}
-	return "", failed("NOT_SUPPORTED", "the local SQL engine does not read the type %s", glue)
-}
-
-// between returns what lies between a beginning and an end.
-func between(text, begin, end string) (string, bool) {
-	rest, begins := strings.CutPrefix(text, begin)
-	inner, ends := strings.CutSuffix(rest, end)
-	return inner, begins && ends
-}
+var decimal = regexp.MustCompile(`^decimal\((\d+),\s*(\d+)\)$`)
 
 // athenaTypes are DuckDB's types in Athena's words; sums are bigint in Athena and wider in DuckDB.
 var athenaTypes = map[string]string{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,8 @@ func scanned(name string) string {
 type tableFile struct {
 	path   string
 	values []string
+	name   string // its s3:// name
+	object Object
 }
 
 // view returns the statement that makes a table of the catalog visible, and the files that it reads.
@@ -46,6 +49,7 @@ func (s *session) view(ctx context.Context, ref tableRef) (statement string, pat
 	if err != nil {
 		return "", nil, err
 	}
+	v.hidden = s.hidden
 	files, err := s.files(ctx, t, partitions)
 	if err != nil {
 		return "", nil, err
@@ -112,27 +116,19 @@ func (s *session) filesAt(ctx context.Context, location string, values []string)
 			return nil, err
 		}
 		s.releases = append(s.releases, release)
+		s.sizes[filepath.ToSlash(path)] = o.SizeBytes
 		if strings.ContainsAny(path, "*?[{") {
 			return nil, failed("NOT_SUPPORTED", "the local SQL engine takes * ? [ { in a file's path for a pattern: %s", o.Key)
 		}
-		files = append(files, tableFile{filepath.ToSlash(path), values})
+		files = append(files, tableFile{filepath.ToSlash(path), values, "s3://" + bucket + "/" + o.Key, o})
 	}
 	return files, nil
-}
-
-// hidden tells whether a name below a location, or a folder on the way to it, begins with _ or a dot.
-func hidden(name string) bool {
-	for part := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(part, "_") || strings.HasPrefix(part, ".") {
-			return true
-		}
-	}
-	return false
 }
 
 // A layout is a table's columns and keys as DuckDB is to see them.
 type layout struct {
 	columns, keys []typedName
+	hidden        bool // with the hidden columns
 }
 
 type typedName struct{ name, kind string }
@@ -215,26 +211,51 @@ func (v *layout) scan(files []tableFile, value func(key int) string) string {
 		schema[i] = fmt.Sprintf("%s: {name: %s, type: %s, default_value: NULL}", literal(c.name), literal(scanned(c.name)), literal(c.kind))
 	}
 	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false, filename = true, schema = MAP {%s})",
-		v.list(func(c typedName) string { return identifier(scanned(c.name)) }, value), list(paths), strings.Join(schema, ", "))
+		v.list(func(c typedName) string { return identifier(scanned(c.name)) }, value, files), list(paths), strings.Join(schema, ", "))
 }
 
 // empty returns a query of the table's columns without rows.
 func (v *layout) empty() string {
-	return "SELECT " + v.list(func(c typedName) string { return "CAST(NULL AS " + c.kind + ")" }, func(int) string { return "NULL" }) + " WHERE false"
+	return "SELECT " + v.list(func(c typedName) string { return "CAST(NULL AS " + c.kind + ")" }, func(int) string { return "NULL" }, nil) + " WHERE false"
 }
 
-// list returns the select list of the table's columns and keys.
-func (v *layout) list(column func(typedName) string, key func(int) string) string {
+// list returns the select list of the table's columns and keys, and of the hidden columns where they are wanted.
+func (v *layout) list(column func(typedName) string, key func(int) string, files []tableFile) string {
 	var items []string
 	for _, c := range v.columns {
 		items = append(items, column(c)+" AS "+identifier(c.name))
 	}
 	for i, k := range v.keys {
 		expression := key(i)
+		if slices.ContainsFunc(files, func(f tableFile) bool { return f.values[i] == nullPartition }) {
+			expression = "nullif(" + expression + ", " + literal(nullPartition) + ")"
+		}
 		if k.kind != "VARCHAR" || expression == "NULL" {
 			expression = "CAST(" + expression + " AS " + k.kind + ")"
 		}
 		items = append(items, expression+" AS "+identifier(k.name))
 	}
+	if v.hidden {
+		items = append(items, hiddenItems(files)...)
+	}
 	return strings.Join(items, ", ")
+}
+
+// hiddenItems returns the expressions of the hidden columns, which look a row's file up.
+func hiddenItems(files []tableFile) []string {
+	if len(files) == 0 {
+		return []string{`NULL::VARCHAR AS "$path"`, `NULL::BIGINT AS "$file_size"`, `NULL::TIMESTAMPTZ AS "$file_modified_time"`}
+	}
+	paths, names := make([]string, len(files)), make([]string, len(files))
+	sizes, times := make([]string, len(files)), make([]string, len(files))
+	for i, f := range files {
+		paths[i], names[i] = f.path, f.name
+		sizes[i], times[i] = fmt.Sprint(f.object.SizeBytes), fmt.Sprint(f.object.Modified)
+	}
+	at := "list_position(" + list(paths) + ", " + pathColumn + ")"
+	return []string{
+		fmt.Sprintf(`list_extract(%s, %s) AS "$path"`, list(names), at),
+		fmt.Sprintf(`list_extract([%s]::BIGINT[], %s) AS "$file_size"`, strings.Join(sizes, ", "), at),
+		fmt.Sprintf(`make_timestamp(list_extract([%s]::BIGINT[], %s))::TIMESTAMPTZ AS "$file_modified_time"`, strings.Join(times, ", "), at),
+	}
 }

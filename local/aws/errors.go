@@ -36,6 +36,7 @@ const (
 	invalidInput           = "InvalidInputException"
 	concurrentModification = "ConcurrentModificationException"
 	internalService        = "InternalServiceException"
+	invalidState           = "InvalidStateException"
 )
 
 // Athena's one error for everything that is wrong with a request.

@@ -34,12 +34,12 @@ func must[T any](t *testing.T) func(T, error) T {
 const db = "smart-city"
 
 // withTables makes the database with tables partitioned by p.
-func withTables(t *testing.T, e *endpoint, names ...string) {
+func withTables(t *testing.T, c *gluesdk.Client, names ...string) {
 	t.Helper()
-	must[*gluesdk.CreateDatabaseOutput](t)(e.glue.CreateDatabase(t.Context(),
+	must[*gluesdk.CreateDatabaseOutput](t)(c.CreateDatabase(t.Context(),
 		&gluesdk.CreateDatabaseInput{DatabaseInput: &types.DatabaseInput{Name: sdk.String(db)}}))
 	for _, name := range names {
-		must[*gluesdk.CreateTableOutput](t)(e.glue.CreateTable(t.Context(),
+		must[*gluesdk.CreateTableOutput](t)(c.CreateTable(t.Context(),
 			&gluesdk.CreateTableInput{DatabaseName: sdk.String(db), TableInput: tableInputOf(name, "p")}))
 	}
 }
@@ -55,61 +55,69 @@ func numbered(n int) []types.PartitionInput {
 	return inputs
 }
 
-func TestWhatIsThereAlreadyIsToldByType(t *testing.T) {
-	t.Parallel()
-	e := open(t, Options{})
-	withTables(t, e, "a")
-	_, err := e.glue.CreateDatabase(t.Context(), &gluesdk.CreateDatabaseInput{DatabaseInput: &types.DatabaseInput{Name: sdk.String("Smart-City")}})
+func toldAlready(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "a")
+	_, err := c.CreateDatabase(t.Context(), &gluesdk.CreateDatabaseInput{DatabaseInput: &types.DatabaseInput{Name: sdk.String(db)}})
 	wantCode(t, "database", err, "AlreadyExistsException")
-	_, err = e.glue.CreateTable(t.Context(), &gluesdk.CreateTableInput{DatabaseName: sdk.String(db), TableInput: tableInputOf("A")})
+	_, err = c.CreateTable(t.Context(), &gluesdk.CreateTableInput{DatabaseName: sdk.String(db), TableInput: tableInputOf("a")})
 	wantCode(t, "table", err, "AlreadyExistsException")
 	in := &gluesdk.CreatePartitionInput{DatabaseName: sdk.String(db), TableName: sdk.String("a"), PartitionInput: &numbered(1)[0]}
-	must[*gluesdk.CreatePartitionOutput](t)(e.glue.CreatePartition(t.Context(), in))
-	_, err = e.glue.CreatePartition(t.Context(), in)
+	must[*gluesdk.CreatePartitionOutput](t)(c.CreatePartition(t.Context(), in))
+	_, err = c.CreatePartition(t.Context(), in)
 	wantCode(t, "partition", err, "AlreadyExistsException")
 }
 
-func TestWhatIsWrongIsToldByType(t *testing.T) {
-	t.Parallel()
-	e := open(t, Options{})
-	withTables(t, e, "a")
-	_, err := e.glue.GetTable(t.Context(), &gluesdk.GetTableInput{DatabaseName: sdk.String(db), Name: sdk.String("b")})
+func toldMissing(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "a")
+	_, err := c.GetTable(t.Context(), &gluesdk.GetTableInput{DatabaseName: sdk.String(db), Name: sdk.String("b")})
 	wantCode(t, "table", err, "EntityNotFoundException")
-	_, err = e.glue.GetDatabase(t.Context(), &gluesdk.GetDatabaseInput{Name: sdk.String("b")})
+	_, err = c.GetDatabase(t.Context(), &gluesdk.GetDatabaseInput{Name: sdk.String("b")})
 	wantCode(t, "database", err, "EntityNotFoundException")
-	_, err = e.glue.DeleteTable(t.Context(), &gluesdk.DeleteTableInput{DatabaseName: sdk.String(db), Name: sdk.String("b")})
+	_, err = c.DeleteTable(t.Context(), &gluesdk.DeleteTableInput{DatabaseName: sdk.String(db), Name: sdk.String("b")})
 	wantCode(t, "deleted table", err, "EntityNotFoundException")
-	_, err = e.glue.CreatePartition(t.Context(), &gluesdk.CreatePartitionInput{
+	_, err = c.GetPartitions(t.Context(), &gluesdk.GetPartitionsInput{DatabaseName: sdk.String(db), TableName: sdk.String("b")})
+	wantCode(t, "partitions of no table", err, "EntityNotFoundException")
+	_, err = c.UpdatePartition(t.Context(), &gluesdk.UpdatePartitionInput{
+		DatabaseName: sdk.String(db), TableName: sdk.String("a"), PartitionValueList: []string{"x"}, PartitionInput: &types.PartitionInput{Values: []string{"x"}},
+	})
+	wantCode(t, "partition", err, "EntityNotFoundException")
+}
+
+func toldWrong(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "a")
+	_, err := c.CreatePartition(t.Context(), &gluesdk.CreatePartitionInput{
 		DatabaseName: sdk.String(db), TableName: sdk.String("a"), PartitionInput: &types.PartitionInput{Values: []string{"1", "2"}},
 	})
 	wantCode(t, "too many values", err, "InvalidInputException")
-	_, err = e.glue.GetPartitions(t.Context(), &gluesdk.GetPartitionsInput{
-		DatabaseName: sdk.String(db), TableName: sdk.String("a"), Expression: sdk.String("p > '1'"),
+	_, err = c.GetPartitions(t.Context(), &gluesdk.GetPartitionsInput{
+		DatabaseName: sdk.String(db), TableName: sdk.String("a"), Expression: sdk.String("nothing > '1'"),
 	})
 	wantCode(t, "expression", err, "InvalidInputException")
-	_, err = e.glue.GetPartitions(t.Context(), &gluesdk.GetPartitionsInput{
+	_, err = c.GetPartitions(t.Context(), &gluesdk.GetPartitionsInput{
 		DatabaseName: sdk.String(db), TableName: sdk.String("a"), NextToken: sdk.String("?"),
 	})
 	wantCode(t, "token", err, "InvalidInputException")
+	_, err = c.CreateDatabase(t.Context(), &gluesdk.CreateDatabaseInput{DatabaseInput: &types.DatabaseInput{Name: sdk.String("Smart-City")}})
+	wantCode(t, "a database in other letters", err, "AlreadyExistsException")
+	_, err = c.CreateTable(t.Context(), &gluesdk.CreateTableInput{DatabaseName: sdk.String(db), TableInput: tableInputOf("A")})
+	wantCode(t, "a table in other letters", err, "AlreadyExistsException")
 	double := tableInputOf("c", "ID")
-	_, err = e.glue.CreateTable(t.Context(), &gluesdk.CreateTableInput{DatabaseName: sdk.String(db), TableInput: double})
+	_, err = c.CreateTable(t.Context(), &gluesdk.CreateTableInput{DatabaseName: sdk.String(db), TableInput: double})
 	wantCode(t, "a column twice", err, "InvalidInputException")
-	_, err = e.glue.GetTableVersions(t.Context(), &gluesdk.GetTableVersionsInput{DatabaseName: sdk.String(db), TableName: sdk.String("a")})
+	_, err = c.GetJob(t.Context(), &gluesdk.GetJobInput{JobName: sdk.String("a")})
 	wantCode(t, "unknown operation", err, "UnknownOperationException")
 }
 
-func TestAStaleVersionIsRefused(t *testing.T) {
-	t.Parallel()
-	e := open(t, Options{})
-	withTables(t, e, "a")
+func staleVersion(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "a")
 	update := func(version *string) error {
-		_, err := e.glue.UpdateTable(t.Context(), &gluesdk.UpdateTableInput{
+		_, err := c.UpdateTable(t.Context(), &gluesdk.UpdateTableInput{
 			DatabaseName: sdk.String(db), TableInput: tableInputOf("a", "p"), VersionId: version, SkipArchive: sdk.Bool(true),
 		})
 		return err
 	}
 	get := func() *types.Table {
-		return must[*gluesdk.GetTableOutput](t)(e.glue.GetTable(t.Context(),
+		return must[*gluesdk.GetTableOutput](t)(c.GetTable(t.Context(),
 			&gluesdk.GetTableInput{DatabaseName: sdk.String(db), Name: sdk.String("a")})).Table
 	}
 	first := get()
@@ -125,12 +133,10 @@ func TestAStaleVersionIsRefused(t *testing.T) {
 	}
 }
 
-func TestABatchOfPartitionsSucceedsInPart(t *testing.T) {
-	t.Parallel()
-	e := open(t, Options{})
-	withTables(t, e, "a")
+func batchInPart(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "a")
 	create := func(inputs ...types.PartitionInput) (*gluesdk.BatchCreatePartitionOutput, error) {
-		return e.glue.BatchCreatePartition(t.Context(), &gluesdk.BatchCreatePartitionInput{
+		return c.BatchCreatePartition(t.Context(), &gluesdk.BatchCreatePartitionInput{
 			DatabaseName: sdk.String(db), TableName: sdk.String("a"), PartitionInputList: inputs,
 		})
 	}
@@ -149,15 +155,13 @@ func TestABatchOfPartitionsSucceedsInPart(t *testing.T) {
 	}
 }
 
-func TestPartitionsComeInPages(t *testing.T) {
-	t.Parallel()
-	e := open(t, Options{})
-	withTables(t, e, "a")
+func partitionPages(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "a")
 	all := numbered(25)
-	must[*gluesdk.BatchCreatePartitionOutput](t)(e.glue.BatchCreatePartition(t.Context(), &gluesdk.BatchCreatePartitionInput{
+	must[*gluesdk.BatchCreatePartitionOutput](t)(c.BatchCreatePartition(t.Context(), &gluesdk.BatchCreatePartitionInput{
 		DatabaseName: sdk.String(db), TableName: sdk.String("a"), PartitionInputList: all,
 	}))
-	pages := gluesdk.NewGetPartitionsPaginator(e.glue, &gluesdk.GetPartitionsInput{
+	pages := gluesdk.NewGetPartitionsPaginator(c, &gluesdk.GetPartitionsInput{
 		DatabaseName: sdk.String(db), TableName: sdk.String("a"), MaxResults: sdk.Int32(10), ExcludeColumnSchema: sdk.Bool(true),
 	})
 	var sizes []int
@@ -177,12 +181,10 @@ func TestPartitionsComeInPages(t *testing.T) {
 	}
 }
 
-func TestTablesAndDatabasesComeInPagesAndByExpression(t *testing.T) {
-	t.Parallel()
-	e := open(t, Options{})
-	withTables(t, e, "vehicle_data", "gps_data", "other")
+func tablePages(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "vehicle_data", "gps_data", "other")
 	var names []string
-	tables := gluesdk.NewGetTablesPaginator(e.glue, &gluesdk.GetTablesInput{
+	tables := gluesdk.NewGetTablesPaginator(c, &gluesdk.GetTablesInput{
 		DatabaseName: sdk.String(db), Expression: sdk.String(".*_data"), MaxResults: sdk.Int32(1),
 	})
 	for tables.HasMorePages() {
@@ -190,7 +192,7 @@ func TestTablesAndDatabasesComeInPagesAndByExpression(t *testing.T) {
 			names = append(names, *table.Name)
 		}
 	}
-	databases := gluesdk.NewGetDatabasesPaginator(e.glue, &gluesdk.GetDatabasesInput{})
+	databases := gluesdk.NewGetDatabasesPaginator(c, &gluesdk.GetDatabasesInput{})
 	for databases.HasMorePages() {
 		for _, d := range must[*gluesdk.GetDatabasesOutput](t)(databases.NextPage(t.Context())).DatabaseList {
 			names = append(names, *d.Name)
@@ -201,38 +203,34 @@ func TestTablesAndDatabasesComeInPagesAndByExpression(t *testing.T) {
 	}
 }
 
-func TestPartitionsAreUpdatedMovedAndDeleted(t *testing.T) {
-	t.Parallel()
-	e := open(t, Options{})
-	withTables(t, e, "a")
+func partitionsChange(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "a")
 	name, table := sdk.String(db), sdk.String("a")
-	must[*gluesdk.BatchCreatePartitionOutput](t)(e.glue.BatchCreatePartition(t.Context(), &gluesdk.BatchCreatePartitionInput{
+	must[*gluesdk.BatchCreatePartitionOutput](t)(c.BatchCreatePartition(t.Context(), &gluesdk.BatchCreatePartitionInput{
 		DatabaseName: name, TableName: table, PartitionInputList: numbered(4),
 	}))
 	to := func(value, location string) *types.PartitionInput {
 		return &types.PartitionInput{Values: []string{value}, StorageDescriptor: &types.StorageDescriptor{Location: &location}}
 	}
-	must[*gluesdk.UpdatePartitionOutput](t)(e.glue.UpdatePartition(t.Context(), &gluesdk.UpdatePartitionInput{
+	must[*gluesdk.UpdatePartitionOutput](t)(c.UpdatePartition(t.Context(), &gluesdk.UpdatePartitionInput{
 		DatabaseName: name, TableName: table, PartitionValueList: []string{"00000"}, PartitionInput: to("00000", "s3://new/0/"),
 	}))
-	out := must[*gluesdk.BatchUpdatePartitionOutput](t)(e.glue.BatchUpdatePartition(t.Context(), &gluesdk.BatchUpdatePartitionInput{
+	out := must[*gluesdk.BatchUpdatePartitionOutput](t)(c.BatchUpdatePartition(t.Context(), &gluesdk.BatchUpdatePartitionInput{
 		DatabaseName: name, TableName: table, Entries: []types.BatchUpdatePartitionRequestEntry{
 			{PartitionValueList: []string{"00001"}, PartitionInput: to("moved", "s3://new/1/")},
 			{PartitionValueList: []string{"nothing"}, PartitionInput: to("nothing", "s3://new/2/")},
-			{PartitionValueList: []string{"00002"}, PartitionInput: to("00003", "s3://new/3/")},
 		},
 	}))
-	if len(out.Errors) != 2 || *out.Errors[0].ErrorDetail.ErrorCode != "EntityNotFoundException" ||
-		*out.Errors[1].ErrorDetail.ErrorCode != "AlreadyExistsException" {
+	if len(out.Errors) != 1 || *out.Errors[0].ErrorDetail.ErrorCode != "EntityNotFoundException" || out.Errors[0].PartitionValueList[0] != "nothing" {
 		t.Errorf("errors of the update are %v", out.Errors)
 	}
-	deleted := must[*gluesdk.BatchDeletePartitionOutput](t)(e.glue.BatchDeletePartition(t.Context(), &gluesdk.BatchDeletePartitionInput{
+	deleted := must[*gluesdk.BatchDeletePartitionOutput](t)(c.BatchDeletePartition(t.Context(), &gluesdk.BatchDeletePartitionInput{
 		DatabaseName: name, TableName: table, PartitionsToDelete: []types.PartitionValueList{{Values: []string{"00002"}}, {Values: []string{"00001"}}},
 	}))
 	if len(deleted.Errors) != 1 {
 		t.Errorf("errors of the deletion are %v", deleted.Errors)
 	}
-	got := must[*gluesdk.BatchGetPartitionOutput](t)(e.glue.BatchGetPartition(t.Context(), &gluesdk.BatchGetPartitionInput{
+	got := must[*gluesdk.BatchGetPartitionOutput](t)(c.BatchGetPartition(t.Context(), &gluesdk.BatchGetPartitionInput{
 		DatabaseName: name, TableName: table, PartitionsToGet: []types.PartitionValueList{
 			{Values: []string{"00000"}},
 			{Values: []string{"00001"}},
@@ -247,6 +245,25 @@ func TestPartitionsAreUpdatedMovedAndDeleted(t *testing.T) {
 	if want := []string{"s3://new/0/", "s3://new/1/"}; !slices.Equal(locations, want) {
 		t.Errorf("locations are %v, want %v", locations, want)
 	}
-	_, err := e.glue.GetPartition(t.Context(), &gluesdk.GetPartitionInput{DatabaseName: name, TableName: table, PartitionValues: []string{"00002"}})
+	_, err := c.GetPartition(t.Context(), &gluesdk.GetPartitionInput{DatabaseName: name, TableName: table, PartitionValues: []string{"00002"}})
 	wantCode(t, "deleted partition", err, "EntityNotFoundException")
+}
+
+func partitionMovesToAnother(t *testing.T, c *gluesdk.Client) {
+	withTables(t, c, "a")
+	name, table := sdk.String(db), sdk.String("a")
+	must[*gluesdk.BatchCreatePartitionOutput](t)(c.BatchCreatePartition(t.Context(), &gluesdk.BatchCreatePartitionInput{
+		DatabaseName: name, TableName: table, PartitionInputList: numbered(2),
+	}))
+	out := must[*gluesdk.BatchUpdatePartitionOutput](t)(c.BatchUpdatePartition(t.Context(), &gluesdk.BatchUpdatePartitionInput{
+		DatabaseName: name, TableName: table, Entries: []types.BatchUpdatePartitionRequestEntry{
+			{PartitionValueList: []string{"00000"}, PartitionInput: &types.PartitionInput{Values: []string{"00001"}}},
+		},
+	}))
+	if len(out.Errors) != 1 || *out.Errors[0].ErrorDetail.ErrorCode != "AlreadyExistsException" {
+		t.Errorf("errors are %v", out.Errors)
+	}
+	if got := foundPartitions(t, c, gluesdk.GetPartitionsInput{}); !slices.Equal(got, []string{"00000", "00001"}) {
+		t.Errorf("partitions are %v", got)
+	}
 }

@@ -1,124 +1,54 @@
 package aws
 
-import (
-	"encoding/base64"
-	"encoding/json"
-	"slices"
-	"strings"
-	"time"
-)
+import "strings"
 
-// glue answers the Glue API from the catalog. Safe for concurrent use.
-type glue struct {
-	catalog *catalog
-	now     func() time.Time
+// gluePage is the size of a page of databases, tables, versions or crawlers.
+const gluePage = 100
+
+// checkDatabase returns a database as the catalog keeps it.
+func checkDatabase(in databaseInput) (databaseInput, error) {
+	name, err := checkName("database", in.Name)
+	if err == nil && len(in.TargetDatabase) > 0 {
+		err = fault(invalidInput, "This local catalog has no links to other catalogs: leave TargetDatabase out.")
+	}
+	in.Name = name
+	return in, err
 }
 
-// handlers returns the operations by their names in X-Amz-Target.
-func (g *glue) handlers() map[string]handler {
-	return map[string]handler{
-		"CreateDatabase": handle(g.createDatabase), "GetDatabase": handle(g.getDatabase), "GetDatabases": handle(g.getDatabases),
-
-		"CreateTable": handle(g.createTable), "GetTable": handle(g.getTable), "GetTables": handle(g.getTables),
-		"UpdateTable": handle(g.updateTable), "DeleteTable": handle(g.deleteTable),
-
-		"CreatePartition": handle(g.createPartition), "BatchCreatePartition": handle(g.batchCreatePartition),
-		"GetPartition": handle(g.getPartition), "GetPartitions": handle(g.getPartitions), "BatchGetPartition": handle(g.batchGetPartition),
-		"UpdatePartition": handle(g.updatePartition), "BatchUpdatePartition": handle(g.batchUpdatePartition),
-		"DeletePartition": handle(g.deletePartition), "BatchDeletePartition": handle(g.batchDeletePartition),
-	}
-}
-
-type none struct{}
-
-// A paging is the part of a listing's request that asks for a page.
-type paging struct {
-	MaxResults int
-	NextToken  string
-}
-
-// limit returns the size of the page, at most the given one.
-func (p paging) limit(most int) int {
-	if p.MaxResults <= 0 {
-		return most
-	}
-	return min(p.MaxResults, most)
-}
-
-// after decodes the token into the last item of the page before, or returns nil.
-func (p paging) after() ([]string, error) {
-	if p.NextToken == "" {
-		return nil, nil
-	}
-	var last []string
-	text, err := base64.RawURLEncoding.DecodeString(p.NextToken)
-	if err == nil {
-		err = json.Unmarshal(text, &last)
-	}
-	if err != nil || last == nil {
-		return nil, fault(invalidInput, "The NextToken is not one of this catalog.")
-	}
-	return last, nil
-}
-
-// token returns the token of the page that follows an item.
-func token(last ...string) string {
-	text, err := json.Marshal(last)
-	if err != nil {
-		panic("aws: strings cannot be encoded: " + err.Error()) // cannot fail
-	}
-	return base64.RawURLEncoding.EncodeToString(text)
-}
-
-// page cuts a page out of items that are in the order of their names.
-func page[T any](items []T, name func(T) string, p paging, most int) ([]T, string, error) {
-	last, err := p.after()
-	if err != nil {
-		return nil, "", err
-	}
-	if len(last) > 0 {
-		i, found := slices.BinarySearchFunc(items, last[0], func(t T, s string) int { return strings.Compare(name(t), s) })
-		if found {
-			i++
-		}
-		items = items[i:]
-	}
-	if limit := p.limit(most); len(items) > limit {
-		return items[:limit], token(name(items[limit-1])), nil
-	}
-	return items, "", nil
-}
-
-// checkName returns a name as the catalog keeps it, in lower case.
-func checkName(what, name string) (string, error) {
-	if name == "" || len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
-		return "", fault(invalidInput, "The %s must have a name of 1 to 255 characters without control characters.", what)
-	}
-	return strings.ToLower(name), nil
-}
-
-func (g *glue) createDatabase(in *struct{ DatabaseInput databaseInput }) (none, error) {
-	name, err := checkName("database", in.DatabaseInput.Name)
+func (g *glue) createDatabase(in *struct {
+	DatabaseInput databaseInput
+	Tags          map[string]string
+},
+) (none, error) {
+	input, err := checkDatabase(in.DatabaseInput)
 	if err != nil {
 		return none{}, err
 	}
 	g.catalog.writing.Lock()
 	defer g.catalog.writing.Unlock()
-	if g.catalog.database(name) != nil {
+	if g.catalog.database(input.Name) != nil {
 		return none{}, fault(alreadyExists, "Database already exists.")
 	}
-	d := &glueDatabase{databaseInput: in.DatabaseInput, CreateTime: secondsOf(g.now())}
-	d.Name = name
-	return none{}, g.catalog.commit(&change{Database: d})
+	changes := []*change{{Database: &glueDatabase{databaseInput: input, CreateTime: secondsOf(g.now())}}}
+	if len(in.Tags) > 0 {
+		changes = append(changes, &change{Tags: &tagsChange{"database/" + input.Name, in.Tags}})
+	}
+	return none{}, g.catalog.commit(changes...)
 }
 
 type databaseAnswer struct{ Database *glueDatabase }
 
 func (g *glue) getDatabase(in *struct{ Name string }) (databaseAnswer, error) {
-	if d := g.catalog.database(in.Name); d != nil {
-		return databaseAnswer{d}, nil
+	d, err := g.database(in.Name)
+	return databaseAnswer{d}, err
+}
+
+// database returns a database, or a fault.
+func (g *glue) database(name string) (*glueDatabase, error) {
+	if d := g.catalog.database(name); d != nil {
+		return d, nil
 	}
-	return databaseAnswer{}, fault(entityNotFound, "Database %s not found.", in.Name)
+	return nil, fault(entityNotFound, "Database %s not found.", name)
 }
 
 type databasesAnswer struct {
@@ -127,6 +57,37 @@ type databasesAnswer struct {
 }
 
 func (g *glue) getDatabases(in *paging) (databasesAnswer, error) {
-	items, next, err := page(g.catalog.allDatabases(), func(d *glueDatabase) string { return d.Name }, *in, 100)
+	items, next, err := page(g.catalog.allDatabases(), func(d *glueDatabase) string { return d.Name }, *in, gluePage)
 	return databasesAnswer{items, next}, err
+}
+
+func (g *glue) updateDatabase(in *struct {
+	Name          string
+	DatabaseInput databaseInput
+},
+) (none, error) {
+	input, err := checkDatabase(in.DatabaseInput)
+	if err != nil {
+		return none{}, err
+	}
+	g.catalog.writing.Lock()
+	defer g.catalog.writing.Unlock()
+	old, err := g.database(in.Name)
+	if err != nil {
+		return none{}, err
+	}
+	if input.Name != old.Name {
+		return none{}, fault(invalidInput, "A database keeps its name: %q cannot become %q.", old.Name, input.Name)
+	}
+	return none{}, g.catalog.commit(&change{Database: &glueDatabase{databaseInput: input, CreateTime: old.CreateTime}})
+}
+
+// deleteDatabase removes a database with all that is in it, as Glue does.
+func (g *glue) deleteDatabase(in *struct{ Name string }) (none, error) {
+	g.catalog.writing.Lock()
+	defer g.catalog.writing.Unlock()
+	if _, err := g.database(in.Name); err != nil {
+		return none{}, err
+	}
+	return none{}, g.catalog.commit(&change{DropDatabase: strings.ToLower(in.Name)})
 }

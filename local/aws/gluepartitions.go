@@ -13,6 +13,16 @@ const (
 	partitionsPage = 1000
 )
 
+func (g *glue) partitionHandlers() map[string]handler {
+	return map[string]handler{
+		"CreatePartition": handle(g.createPartition), "BatchCreatePartition": handle(g.batchCreatePartition),
+		"GetPartition": handle(g.getPartition), "GetPartitions": handle(g.getPartitions), "BatchGetPartition": handle(g.batchGetPartition),
+		"UpdatePartition": handle(g.updatePartition), "BatchUpdatePartition": handle(g.batchUpdatePartition),
+		"DeletePartition": handle(g.deletePartition), "BatchDeletePartition": handle(g.batchDeletePartition),
+		"GetPartitionIndexes": handle(g.getPartitionIndexes),
+	}
+}
+
 // of is the part of every request about partitions that names the table.
 type of struct{ DatabaseName, TableName string }
 
@@ -109,100 +119,7 @@ func (g *glue) exists(t *glueTable, made []*gluePartition, values []string) bool
 	return err == nil
 }
 
-type partitionAnswer struct{ Partition *gluePartition }
-
-func (g *glue) getPartition(in *struct {
-	of
-	PartitionValues []string
-},
-) (partitionAnswer, error) {
-	p, err := g.catalog.partition(in.DatabaseName, in.TableName, in.PartitionValues)
-	return partitionAnswer{p}, err
-}
-
-type partitionsAnswer struct {
-	Partitions []*gluePartition
-	NextToken  string `json:",omitempty"`
-}
-
-func (g *glue) getPartitions(in *struct {
-	of
-	paging
-	Expression          string
-	ExcludeColumnSchema bool
-	Segment             *struct{ SegmentNumber, TotalSegments int }
-},
-) (partitionsAnswer, error) {
-	if in.Expression != "" {
-		return partitionsAnswer{}, fault(invalidInput,
-			"This local catalog does not filter partitions by Expression: leave it out, and filter what comes back.")
-	}
-	after, err := in.after()
-	if err != nil {
-		return partitionsAnswer{}, err
-	}
-	found, more, err := g.catalog.partitionsAfter(in.DatabaseName, in.TableName, after, in.limit(partitionsPage))
-	if err != nil {
-		return partitionsAnswer{}, err
-	}
-	answer := partitionsAnswer{Partitions: found}
-	if more {
-		answer.NextToken = token(found[len(found)-1].Values...)
-	}
-	// A client that reads in segments gets everything from the first of them, which no client can tell from an uneven cut.
-	if s := in.Segment; s != nil && s.SegmentNumber > 0 {
-		return partitionsAnswer{Partitions: []*gluePartition{}}, nil
-	}
-	if in.ExcludeColumnSchema {
-		answer.Partitions = withoutColumns(found)
-	}
-	return answer, nil
-}
-
-func withoutColumns(partitions []*gluePartition) []*gluePartition {
-	bare := make([]*gluePartition, len(partitions))
-	for i, p := range partitions {
-		b := *p
-		if p.StorageDescriptor != nil {
-			d := *p.StorageDescriptor
-			d.Columns = nil
-			b.StorageDescriptor = &d
-		}
-		bare[i] = &b
-	}
-	return bare
-}
-
 type valueList struct{ Values []string }
-
-type batchPartitionsAnswer struct {
-	Partitions      []*gluePartition
-	UnprocessedKeys []valueList
-}
-
-func (g *glue) batchGetPartition(in *struct {
-	of
-	PartitionsToGet []valueList
-},
-) (batchPartitionsAnswer, error) {
-	answer := batchPartitionsAnswer{Partitions: []*gluePartition{}, UnprocessedKeys: []valueList{}}
-	if n := len(in.PartitionsToGet); n > getBatchMax {
-		return answer, tooMany("partitionsToGet", n, getBatchMax)
-	}
-	if _, err := g.catalog.table(in.DatabaseName, in.TableName); err != nil {
-		return answer, err
-	}
-	for _, v := range in.PartitionsToGet {
-		p, err := g.catalog.partition(in.DatabaseName, in.TableName, v.Values)
-		switch {
-		case err == nil:
-			answer.Partitions = append(answer.Partitions, p)
-		case !missing(err):
-			return answer, err
-		}
-	}
-	return answer, nil
-}
 
 type updateEntry struct {
 	PartitionValueList []string

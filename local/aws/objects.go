@@ -24,6 +24,7 @@ type Object struct {
 	Key       string
 	SizeBytes int64
 	ETag      string
+	Modified  int64 // in microseconds since 1970 UTC
 }
 
 // DiskObjects are the files of a store that keeps each object as the file root/bucket/key, as versitygw does on a POSIX file system.
@@ -73,7 +74,7 @@ func (d *DiskObjects) List(ctx context.Context, bucket, prefix string) ([]Object
 			return nil
 		}
 		if err == nil {
-			found = append(found, Object{Key: key, SizeBytes: info.Size()})
+			found = append(found, Object{Key: key, SizeBytes: info.Size(), Modified: info.ModTime().UnixMicro()})
 		}
 		return err
 	})
@@ -127,4 +128,14 @@ func splitLocation(location string) (bucket, prefix string, err error) {
 		prefix += "/"
 	}
 	return bucket, prefix, nil
+}
+
+// hidden tells whether a name below a location, or a folder on the way to it, begins with _ or a dot.
+func hidden(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(part, "_") || strings.HasPrefix(part, ".") {
+			return true
+		}
+	}
+	return false
 }

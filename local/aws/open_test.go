@@ -4,14 +4,18 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	athenasdk "github.com/aws/aws-sdk-go-v2/service/athena"
+	athenatypes "github.com/aws/aws-sdk-go-v2/service/athena/types"
 	gluesdk "github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/glue/types"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/parquet-go/parquet-go"
 
 	glueadapter "citystream/engine/adapter/glue"
@@ -28,10 +32,13 @@ const (
 // An endpoint is a server under test with the real clients of its services, and a directory that is its object store.
 type endpoint struct {
 	*Server
-	options Options
-	lake    string
-	glue    *gluesdk.Client
-	athena  *athenasdk.Client
+	options  Options
+	lake     string
+	closed   bool
+	buckets  *buckets // what statements write to, where the store is not the directory alone
+	glue     *gluesdk.Client
+	athena   *athenasdk.Client
+	redshift *redshiftdata.Client
 }
 
 // open starts an endpoint over an empty store, or over what is in the given options.
@@ -52,14 +59,22 @@ func open(t *testing.T, o Options) *endpoint {
 		t.Fatal(err)
 	}
 	e.Server, e.options = s, o
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { e.end(t) })
 	config := clientConfig(s.Addr())
-	e.glue, e.athena = gluesdk.NewFromConfig(config), athenasdk.NewFromConfig(config)
+	e.glue, e.athena, e.redshift = gluesdk.NewFromConfig(config), athenasdk.NewFromConfig(config), redshiftdata.NewFromConfig(config)
 	return e
+}
+
+// end closes the endpoint, the first time it is called.
+func (e *endpoint) end(t *testing.T) {
+	t.Helper()
+	if e.closed {
+		return
+	}
+	e.closed = true
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func clientConfig(addr string) sdk.Config {
@@ -171,4 +186,25 @@ func tableInputOf(name string, keys ...string) *types.TableInput {
 		in.PartitionKeys = append(in.PartitionKeys, types.Column{Name: sdk.String(k), Type: sdk.String("string")})
 	}
 	return in
+}
+
+// await waits for a state of a query and returns it.
+func (e *endpoint) await(t *testing.T, id string, states ...athenatypes.QueryExecutionState) *athenatypes.QueryExecution {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		out, err := e.athena.GetQueryExecution(t.Context(), &athenasdk.GetQueryExecutionInput{QueryExecutionId: &id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch x := out.QueryExecution; {
+		case slices.Contains(states, x.Status.State):
+			return x
+		case time.Now().After(deadline):
+			t.Fatalf("query %s is %s, want %v", id, x.Status.State, states)
+		}
+		<-tick.C
+	}
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/google/uuid"
+
+	"citystream/engine/port"
 )
 
 // Options say how to run the endpoint. Dir, Listen, AccessKey, SecretKey and Objects are needed.
@@ -28,7 +30,8 @@ type Options struct {
 	SecretKey string
 	Region    string // that requests must be signed for; "" takes any
 	Objects   Objects
-	Logger    *slog.Logger // default: nowhere
+	Store     func(bucket string) (port.Store, error) // to write to; nil: statements that write fail, results are read from the endpoint only
+	Logger    *slog.Logger                            // default: nowhere
 
 	QueriesAtOnce  int   // default 2
 	QueriesWaiting int   // default 32; further ones are refused
@@ -84,7 +87,10 @@ type Server struct {
 	log      *slog.Logger
 	lock     *flock.Flock
 	catalog  *catalog
+	glue     *glue
+	keeper   *keeper
 	athena   *athena
+	redshift *redshift
 	verifier *verifier
 	handlers map[string]handler // by X-Amz-Target
 	listener net.Listener
@@ -144,13 +150,22 @@ func (s *Server) open(o Options) error {
 	if err := os.RemoveAll(spill); err != nil {
 		return fmt.Errorf("clear temporary files: %w", err)
 	}
-	s.athena = newAthena(o, newEngine(o, s.catalog, spill))
+	if s.keeper, err = openKeeper(filepath.Join(o.Dir, "athena.journal")); err != nil {
+		return err
+	}
+	define := &definer{catalog: s.catalog, objects: o.Objects, writer: &writer{o.Store}, glue: s.callGlue}
+	s.athena = newAthena(o, s.catalog, newEngine(o, define, spill), s.keeper)
 	s.handlers = map[string]handler{}
-	for name, h := range (&glue{catalog: s.catalog, now: time.Now}).handlers() {
+	s.glue = newGlue(o, s.catalog)
+	for name, h := range s.glue.handlers() {
 		s.handlers["AWSGlue."+name] = h
 	}
 	for name, h := range s.athena.handlers() {
 		s.handlers["AmazonAthena."+name] = h
+	}
+	s.redshift = newRedshift(o, newWarehouse(o, s.catalog, filepath.Join(o.Dir, "redshift"), filepath.Join(spill, "redshift")))
+	for name, h := range s.redshift.handlers() {
+		s.handlers["RedshiftData."+name] = h
 	}
 	s.listener, err = listenLoopback(o.Listen)
 	if err != nil {
@@ -197,6 +212,7 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Close stops running queries, answers what was asked, and gives the directory back.
 func (s *Server) Close() error {
 	s.athena.close()
+	s.redshift.runs.end()
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownWait)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
@@ -218,6 +234,15 @@ func (s *Server) release() error {
 	}
 	if s.athena != nil {
 		s.athena.close()
+	}
+	if s.glue != nil {
+		s.glue.close()
+	}
+	if s.keeper != nil {
+		faults = append(faults, s.keeper.close())
+	}
+	if s.redshift != nil {
+		faults = append(faults, s.redshift.close())
 	}
 	if s.catalog != nil {
 		faults = append(faults, s.catalog.close())
@@ -278,6 +303,15 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 	return h(body)
 }
 
+// callGlue asks for an operation of Glue from within.
+func (s *Server) callGlue(operation string, body []byte) (any, error) {
+	h := s.handlers["AWSGlue."+operation]
+	if h == nil {
+		return nil, unknownOperation("AWSGlue." + operation)
+	}
+	return h(body)
+}
+
 // serviceOf returns the name that a target's service has in signatures.
 func serviceOf(target string) (string, error) {
 	switch prefix, _, _ := strings.Cut(target, "."); prefix {
@@ -285,10 +319,12 @@ func serviceOf(target string) (string, error) {
 		return "glue", nil
 	case "AmazonAthena":
 		return "athena", nil
+	case "RedshiftData":
+		return "redshift-data", nil
 	}
 	return "", unknownOperation(target)
 }
 
 func unknownOperation(target string) error {
-	return fault("UnknownOperationException", "The operation %q is not one of this local endpoint, which knows parts of Glue and Athena.", target)
+	return fault("UnknownOperationException", "The operation %q is not one of this local endpoint, which knows parts of Glue, Athena and the Redshift Data API.", target)
 }

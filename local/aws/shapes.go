@@ -1,6 +1,9 @@
 package aws
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // The shapes of Glue's data types, as they go over the wire and into the journal. Members that the endpoint has no use for are kept
 // where an update would lose them.
@@ -44,10 +47,12 @@ type storageDescriptor struct {
 }
 
 type databaseInput struct {
-	Name        string
-	Description *string           `json:",omitempty"`
-	LocationURI *string           `json:"LocationUri,omitempty"`
-	Parameters  map[string]string `json:",omitempty"`
+	Name                          string
+	Description                   *string           `json:",omitempty"`
+	LocationURI                   *string           `json:"LocationUri,omitempty"`
+	Parameters                    map[string]string `json:",omitempty"`
+	CreateTableDefaultPermissions json.RawMessage   `json:",omitempty"`
+	TargetDatabase                json.RawMessage   `json:",omitempty"` // refused
 }
 
 type glueDatabase struct {
@@ -68,6 +73,7 @@ type tableInput struct {
 	ViewExpandedText  *string            `json:",omitempty"`
 	TableType         *string            `json:",omitempty"`
 	Parameters        map[string]string  `json:",omitempty"`
+	TargetTable       json.RawMessage    `json:",omitempty"` // refused
 }
 
 // A glueTable is never changed once it is in the catalog: an update puts another in its place.

@@ -2,9 +2,7 @@ package aws
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-	"unicode"
 )
 
 // kind is the sort of a statement.
@@ -13,298 +11,210 @@ type kind uint8
 const (
 	selecting kind = iota // SELECT, WITH, VALUES, TABLE: for the engine
 	explaining
-	showing // SHOW and DESCRIBE: answered from the catalog
+	showing   // SHOW and DESCRIBE: answered from the catalog
+	defining  // changes of the catalog that write no data
+	creating  // CREATE TABLE AS SELECT
+	inserting // INSERT INTO
+	unloading // UNLOAD
 )
 
 // String returns Athena's StatementType.
 func (k kind) String() string {
-	if k == showing {
+	switch k {
+	case showing, explaining:
 		return "UTILITY"
+	case defining, creating:
+		return "DDL"
 	}
 	return "DML"
 }
 
-// A statement is a query's text, looked at from far: what sort it is, and the words of a SHOW or DESCRIBE.
+// A statement is a query's text, looked at from far: what sort it is, and the parts that the sort has.
 type statement struct {
-	kind  kind
+	kind   kind
+	sub    string  // Athena's SubstatementType
+	words  []word  // of SHOW and DESCRIBE
+	prefix string  // of what the engine runs: EXPLAIN, EXPLAIN ANALYZE or nothing
+	query  *script // the query in it, where there is one
+	write  *writing
+	define definition
+}
+
+// A definition is a statement that changes the catalog.
+type definition interface{ sub() string }
+
+// A parameterised text is split into words, with its parameters in the places of the question marks.
+type source struct {
+	sql   string
 	words []word
-	text  string // what an EXPLAIN is of; else the whole text
+	edits []edit
 }
 
-// A word is a keyword, a name or a sign of a statement.
-type word struct {
-	text   string
-	quoted bool
-	begin  int // in bytes
-}
-
-// is tells whether the word is a keyword.
-func (w word) is(keyword string) bool { return !w.quoted && strings.EqualFold(w.text, keyword) }
-
-// classify decides what to do with a statement by its first word. Only what reads is taken; the engine checks the rest again.
-func classify(sql string) (statement, error) {
+// classify decides what to do with a statement by its first words. The engine checks the queries in it again.
+func classify(sql string, parameters []string) (*statement, error) {
 	words, err := split(sql)
 	if err != nil {
-		return statement{}, err
+		return nil, err
 	}
 	if len(words) == 0 {
-		return statement{}, invalid("line 1:1: mismatched input '<EOF>'. Expecting a statement.")
+		return nil, invalid("line 1:1: mismatched input '<EOF>'. Expecting: a statement")
 	}
-	s := statement{words: words, text: sql}
-	switch first := words[0]; {
+	edits, err := substitute(sql, words, parameters)
+	if err != nil {
+		return nil, err
+	}
+	src := &source{sql, words, edits}
+	p := &parser{sql, words}
+	switch first := p.peek(); {
 	case first.is("select"), first.is("with"), first.is("values"), first.is("table"), first.is("("):
-		s.kind = selecting
-	case first.is("show"), first.is("describe"), first.is("desc"):
-		s.kind = showing
-	case first.is("explain") && len(words) > 1:
-		s.kind = explaining
-		rest := words[1]
-		if rest.is("analyze") && len(words) > 2 {
-			rest = words[2]
-		}
-		s.text = sql[rest.begin:]
+		return &statement{kind: selecting, sub: "SELECT", query: src.script(words)}, nil
+	case p.take("show"), p.take("describe"), p.take("desc"):
+		return &statement{kind: showing, sub: strings.ToUpper(first.text), words: words}, nil
+	case p.take("explain"):
+		return src.explain(p)
+	case p.take("insert", "into"):
+		return src.insert(p)
+	case p.take("unload"):
+		return src.unload(p)
+	case p.take("create", "table"):
+		return src.createTable(p)
 	default:
-		return s, invalid("line %s: %s is not taken by this local endpoint, which only reads: SELECT, WITH, VALUES, SHOW, DESCRIBE and EXPLAIN.",
-			position(sql, first.begin), strings.ToUpper(first.text))
+		return src.definition(p)
+	}
+}
+
+// definition reads a statement that changes the catalog.
+func (src *source) definition(p *parser) (*statement, error) {
+	first := p.peek()
+	read := definitionOf(p)
+	if read == nil {
+		return nil, notTaken(p.sql, first)
+	}
+	d, err := read(src, p)
+	if err == nil {
+		err = p.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &statement{kind: defining, sub: d.sub(), define: d}
+	if v, ok := d.(*createView); ok {
+		s.query = v.query
 	}
 	return s, nil
 }
 
-// position returns where a byte of a text is, as line:column counted from one.
-func position(text string, at int) string {
-	before := text[:min(max(at, 0), len(text))]
-	line := strings.Count(before, "\n")
-	return fmt.Sprintf("%d:%d", line+1, len([]rune(before[strings.LastIndex(before, "\n")+1:]))+1)
-}
-
-// split cuts a statement into words, without comments and without the semicolons at its end.
-func split(sql string) ([]word, error) {
-	var words []word
-	for i := 0; i < len(sql); {
-		rest := sql[i:]
-		c := rune(rest[0])
-		n := 1
-		switch {
-		case unicode.IsSpace(c):
-		case strings.HasPrefix(rest, "--"):
-			n = length(rest, "\n")
-		case strings.HasPrefix(rest, "/*"):
-			n = length(rest, "*/")
-		case c == '"' || c == '`' || c == '\'':
-			text, size, ok := quoted(rest)
-			if !ok {
-				return nil, invalid("line %s: a quote is not closed.", position(sql, i))
-			}
-			words = append(words, word{text, true, i})
-			n = size
-		case isName(c):
-			for n < len(rest) && isName(rune(rest[n])) {
-				n++
-			}
-			words = append(words, word{rest[:n], false, i})
-		default:
-			words = append(words, word{rest[:1], false, i})
-		}
-		i += n
-	}
-	for len(words) > 0 && words[len(words)-1].is(";") {
-		words = words[:len(words)-1]
-	}
-	return words, nil
-}
-
-// isName takes bytes from 128 on for letters: they belong to a letter outside ASCII.
-func isName(c rune) bool { return c == '_' || c >= 128 || unicode.IsLetter(c) || unicode.IsDigit(c) }
-
-// length returns the size of a text up to and with its first mark, or all of it.
-func length(text, mark string) int {
-	if i := strings.Index(text, mark); i >= 0 {
-		return i + len(mark)
-	}
-	return len(text)
-}
-
-// quoted reads a quoted text, in which the quote itself is written twice.
-func quoted(text string) (content string, size int, ok bool) {
-	var b strings.Builder
-	quote := text[0]
-	for i := 1; i < len(text); i++ {
-		switch {
-		case text[i] != quote:
-			b.WriteByte(text[i])
-		case i+1 < len(text) && text[i+1] == quote:
-			b.WriteByte(quote)
-			i++
-		default:
-			return b.String(), i + 1, true
-		}
-	}
-	return "", 0, false
-}
-
-// show answers SHOW and DESCRIBE.
-func (c *catalog) show(s statement, database string) (*result, error) {
-	words := s.words[1:]
-	first := func(keywords ...string) bool {
-		return len(words) > 0 && slices.ContainsFunc(keywords, words[0].is)
-	}
+// notTaken is the error of a statement that begins with a word that begins none.
+func notTaken(sql string, first word) error {
+	at := position(sql, first.begin)
 	switch {
-	case !s.words[0].is("show"):
-		if len(words) > 1 && (first("formatted") || first("extended")) {
-			words = words[1:]
-		}
-		return c.describe(words, database)
-	case first("databases", "schemas"):
-		var names []string
-		for _, d := range c.allDatabases() {
-			names = append(names, d.Name)
-		}
-		return c.listing("database_name", names, words[1:])
-	case first("tables"):
-		return c.showTables(words[1:], database)
-	case first("partitions"):
-		return c.showPartitions(words[1:], database)
-	case first("columns") && len(words) > 1 && (words[1].is("in") || words[1].is("from")):
-		t, _, err := c.named(words[2:], database)
-		if err != nil {
+	case first.is("delete"), first.is("update"), first.is("merge"), first.is("optimize"), first.is("vacuum"):
+		return invalid("line %s: NOT_SUPPORTED: %s works on Iceberg tables, of which this local endpoint has none.", at, strings.ToUpper(first.text))
+	case first.is("create"), first.is("drop"), first.is("alter"):
+		return invalid("line %s: NOT_SUPPORTED: this local endpoint does not know this sort of %s.", at, strings.ToUpper(first.text))
+	}
+	return invalid("line %s: mismatched input '%s'. Expecting: 'ALTER', 'CREATE', 'DESCRIBE', 'DROP', 'EXECUTE', 'EXPLAIN', 'INSERT', 'MSCK', "+
+		"'PREPARE', 'SELECT', 'SHOW', 'UNLOAD', 'VALUES', 'WITH'", at, first.text)
+}
+
+// script returns the query that words are.
+func (src *source) script(words []word) *script {
+	begin, end := words[0].begin, words[len(words)-1].end
+	edits := merged(src.edits, trinoEdits(src.sql, words))
+	s := scriptOf(src.sql, begin, end, edits)
+	s.hidden = namesHidden(words)
+	s.hiding = func() *script { return scriptOf(src.sql, begin, end, merged(edits, starEdits(words))) }
+	return s
+}
+
+// rest returns the query that all words that are left are.
+func (src *source) rest(p *parser) (*script, error) {
+	switch w := p.peek(); {
+	case len(p.words) == 0:
+		return nil, p.unexpected("a query")
+	case w.is("select"), w.is("with"), w.is("values"), w.is("table"), w.is("("):
+		s := src.script(p.words)
+		p.words = nil
+		return s, nil
+	}
+	return nil, p.unexpected("'SELECT', 'TABLE', 'VALUES', 'WITH'")
+}
+
+func (src *source) explain(p *parser) (*statement, error) {
+	s := &statement{kind: explaining, sub: "EXPLAIN", prefix: "EXPLAIN "}
+	if p.take("analyze") {
+		s.prefix = "EXPLAIN ANALYZE "
+	}
+	_ = p.take("verbose")
+	if len(p.words) > 1 && p.words[0].is("(") && (p.words[1].is("type") || p.words[1].is("format")) {
+		if _, err := p.parens(); err != nil {
 			return nil, err
 		}
-		var names []string
-		for _, col := range append(slices.Clone(columnsOf(t)), t.PartitionKeys...) {
-			names = append(names, col.Name)
+	}
+	var err error
+	s.query, err = src.rest(p)
+	return s, err
+}
+
+// substitute puts parameters in the places of the question marks.
+func substitute(sql string, words []word, parameters []string) ([]edit, error) {
+	var edits []edit
+	for _, w := range words {
+		if !w.is("?") {
+			continue
 		}
-		return c.listing("field", names, nil)
-	}
-	return nil, failed("NOT_SUPPORTED", "this local endpoint shows DATABASES, TABLES [IN database], PARTITIONS table and COLUMNS IN table")
-}
-
-// listing makes a result of one column; of rest, only [LIKE] 'pattern' is understood.
-func (c *catalog) listing(name string, rows []string, rest []word) (*result, error) {
-	if len(rest) > 0 && rest[0].is("like") {
-		rest = rest[1:]
-	}
-	keep := func(string) bool { return true }
-	switch {
-	case len(rest) == 1 && rest[0].quoted:
-		keep = func(s string) bool { return hiveLike(rest[0].text, s) }
-	case len(rest) > 0:
-		return nil, failed("SYNTAX_ERROR", "unexpected '%s'", rest[0].text)
-	}
-	r := &result{columns: []column{{name: name, kind: "string"}}}
-	for _, row := range rows {
-		if keep(row) {
-			r.rows = append(r.rows, []*string{&row})
-			r.bytes += int64(len(row))
+		if len(edits) < len(parameters) {
+			if err := checkParameter(len(edits), parameters[len(edits)]); err != nil {
+				return nil, err
+			}
+			edits = append(edits, edit{w.begin, w.end, " " + parameters[len(edits)] + " "})
+			continue
 		}
+		edits = append(edits, edit{})
 	}
-	return r, nil
+	if len(edits) != len(parameters) {
+		return nil, invalid("INVALID_PARAMETER_USAGE: line 1:1: Incorrect number of parameters: expected %d but found %d", len(edits), len(parameters))
+	}
+	return edits, nil
 }
 
-// hiveLike matches Hive's patterns of names: * is any text, | parts alternatives.
-func hiveLike(pattern, name string) bool {
-	for alternative := range strings.SplitSeq(strings.ToLower(pattern), "|") {
-		parts := strings.Split(alternative, "*")
-		rest, ok := strings.CutPrefix(name, parts[0])
-		for _, p := range parts[1:] {
-			var found bool
-			_, rest, found = strings.Cut(rest, p)
-			ok = ok && found
+// checkParameter makes sure that a parameter is one value: a literal, or an expression that is whole in itself.
+func checkParameter(i int, text string) error {
+	words, err := split(text)
+	if err != nil || len(words) == 0 {
+		return invalid("Parameter %d is no value: %q", i+1, text)
+	}
+	depth := 0
+	for _, w := range words {
+		switch {
+		case w.is("("), w.is("["):
+			depth++
+		case w.is(")"), w.is("]"):
+			depth--
+		case w.is(";"), w.is("?"), depth == 0 && (w.is(",") || w.is("select") || w.is("from") || w.is("union")):
+			depth = -1
 		}
-		if ok && (rest == "" || parts[len(parts)-1] == "") || ok && len(parts) > 1 && strings.HasSuffix(name, parts[len(parts)-1]) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *catalog) showTables(words []word, database string) (*result, error) {
-	if len(words) > 1 && (words[0].is("in") || words[0].is("from")) {
-		names, rest := nameIn(words[1:])
-		database, words = names[len(names)-1], rest
-	}
-	tables, err := c.allTables(database)
-	if err != nil {
-		return nil, failed("SCHEMA_NOT_FOUND", "Schema '%s' does not exist", database)
-	}
-	names := make([]string, len(tables))
-	for i, t := range tables {
-		names[i] = t.Name
-	}
-	return c.listing("tab_name", names, words)
-}
-
-func (c *catalog) showPartitions(words []word, database string) (*result, error) {
-	t, partitions, err := c.named(words, database)
-	if err != nil {
-		return nil, err
-	}
-	if len(t.PartitionKeys) == 0 {
-		return nil, failed("GENERIC_USER_ERROR", "Table %s is not a partitioned table", t.Name)
-	}
-	rows := make([]string, len(partitions))
-	for i, p := range partitions {
-		parts := make([]string, len(p.Values))
-		for k, v := range p.Values {
-			parts[k] = t.PartitionKeys[k].Name + "=" + v
-		}
-		rows[i] = strings.Join(parts, "/")
-	}
-	return c.listing("partition", rows, nil)
-}
-
-func (c *catalog) describe(words []word, database string) (*result, error) {
-	t, _, err := c.named(words, database)
-	if err != nil {
-		return nil, err
-	}
-	r := &result{columns: []column{{name: "col_name", kind: "string"}, {name: "data_type", kind: "string"}, {name: "comment", kind: "string"}}}
-	for _, col := range append(slices.Clone(columnsOf(t)), t.PartitionKeys...) {
-		comment := ""
-		if col.Comment != nil {
-			comment = *col.Comment
-		}
-		name, kind := col.Name, col.Type
-		r.rows = append(r.rows, []*string{&name, &kind, &comment})
-	}
-	return r, nil
-}
-
-// named returns the table that words name, and nothing else.
-func (c *catalog) named(words []word, database string) (*glueTable, []*gluePartition, error) {
-	names, rest := nameIn(words)
-	switch {
-	case len(names) == 0:
-		return nil, nil, failed("SYNTAX_ERROR", "the name of a table is missing")
-	case len(rest) > 0:
-		return nil, nil, failed("SYNTAX_ERROR", "unexpected '%s'", rest[0].text)
-	case len(names) > 1:
-		database = names[len(names)-2]
-	}
-	table := names[len(names)-1]
-	t, partitions, err := c.view(database, table)
-	if missing(err) {
-		err = failed("TABLE_NOT_FOUND", "Table '%s.%s.%s' does not exist", strings.ToLower(catalogName), database, table)
-	}
-	return t, partitions, err
-}
-
-// nameIn returns the name at the beginning of words, of one to three parts with dots between them, and the words behind it.
-func nameIn(words []word) (names []string, rest []word) {
-	for len(words) > 0 {
-		names, words = append(names, strings.ToLower(words[0].text)), words[1:]
-		if len(words) < 2 || !words[0].is(".") || len(names) == 3 {
+		if depth < 0 {
 			break
 		}
-		words = words[1:]
 	}
-	return names, words
+	if depth != 0 || strings.Contains(text, "--") || strings.Contains(text, "/*") {
+		return invalid("Parameter %d is no value: %q", i+1, text)
+	}
+	return nil
 }
 
-func columnsOf(t *glueTable) []glueColumn {
-	if t.StorageDescriptor == nil {
-		return nil
+// merged returns two rows of edits as one, in order.
+func merged(a, b []edit) []edit {
+	var all []edit
+	for len(a) > 0 || len(b) > 0 {
+		if len(b) == 0 || len(a) > 0 && a[0].begin <= b[0].begin {
+			all, a = append(all, a[0]), a[1:]
+			continue
+		}
+		all, b = append(all, b[0]), b[1:]
 	}
-	return t.StorageDescriptor.Columns
+	return all
 }
 
 // failed returns the reason of a query's failure in the form of Athena's: its name, then the words.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,7 +26,16 @@ type Options struct {
 	OutputLocation string        // s3:// of result files; default: the work group's
 	PollMin        time.Duration // first pause between two looks; default 50 ms, doubled each time
 	PollMax        time.Duration // longest pause; default 2 s
-	RowsMax        int           // largest result; default 1,000,000
+	RowsMax        int           // largest result of Run; default 1,000,000
+
+	Progress func(Progress) // told at each look at a running statement, and when it has ended; nil is nobody
+}
+
+// Progress is how far a statement is.
+type Progress struct {
+	ID           string
+	State        string // QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED
+	ScannedBytes int64
 }
 
 // A Query runs statements in Athena. Safe for concurrent use.
@@ -60,22 +70,57 @@ func New(client *athena.Client, o Options) *Query {
 
 // Run implements port.Query.
 func (q *Query) Run(ctx context.Context, database, sql string) (*port.Result, error) {
+	result := &port.Result{}
+	err := q.Stream(ctx, database, sql, func(page *port.Result) error {
+		rows := append(result.Rows, page.Rows...)
+		*result = *page
+		result.Rows = rows
+		if len(rows) > q.options.RowsMax {
+			return fmt.Errorf("more than %d rows: add a LIMIT or aggregate", q.options.RowsMax)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// Stream runs a statement to its end, and calls each with its rows, page by page: once at least, with the columns. When ctx ends it stops the
+// statement. An error of each ends it.
+func (q *Query) Stream(ctx context.Context, database, sql string, each func(page *port.Result) error) error {
 	id, err := q.start(ctx, database, sql)
 	if err != nil {
-		return nil, fmt.Errorf("athena: start: %w", err)
+		return fmt.Errorf("athena: start: %w", err)
 	}
 	execution, err := q.wait(ctx, id)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(err, q.stop(ctx, id))
 		}
-		return nil, fmt.Errorf("athena: query %s: %w", id, err)
+		return fmt.Errorf("athena: query %s: %w", id, err)
 	}
-	result, err := q.read(ctx, id, execution.StatementType)
-	if err != nil {
-		return nil, fmt.Errorf("athena: results of query %s: %w", id, err)
+	if isUnload(sql) { // its rows are in files
+		return each(&port.Result{ID: id, ScannedBytes: scanned(execution)})
 	}
-	return result, nil
+	if err := q.read(ctx, id, execution, each); err != nil {
+		return fmt.Errorf("athena: results of query %s: %w", id, err)
+	}
+	return nil
+}
+
+func isUnload(sql string) bool {
+	const word = "UNLOAD"
+	sql = strings.TrimSpace(sql)
+	return len(sql) > len(word) && strings.EqualFold(sql[:len(word)], word)
+}
+
+// scanned returns the bytes that a statement has read and is billed for.
+func scanned(x *types.QueryExecution) int64 {
+	if x == nil || x.Statistics == nil {
+		return 0
+	}
+	return aws.ToInt64(x.Statistics.DataScannedInBytes)
 }
 
 // start begins a statement. It is not given up when ctx ends: a statement whose id is not known could not be stopped.
@@ -115,7 +160,9 @@ func (q *Query) wait(ctx context.Context, id string) (*types.QueryExecution, err
 		if err != nil {
 			return nil, err
 		}
-		if done, err := ended(out.QueryExecution); done {
+		done, err := ended(out.QueryExecution)
+		q.tell(id, out.QueryExecution)
+		if done {
 			return out.QueryExecution, err
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause))
@@ -125,6 +172,13 @@ func (q *Query) wait(ctx context.Context, id string) (*types.QueryExecution, err
 			timer.Stop()
 			return nil, ctx.Err()
 		}
+	}
+}
+
+// tell tells how far a statement is.
+func (q *Query) tell(id string, x *types.QueryExecution) {
+	if q.options.Progress != nil && x != nil && x.Status != nil {
+		q.options.Progress(Progress{ID: id, State: string(x.Status.State), ScannedBytes: scanned(x)})
 	}
 }
 
@@ -156,33 +210,34 @@ func (q *Query) stop(ctx context.Context, id string) error {
 	return nil
 }
 
-// read reads all pages of a result.
-func (q *Query) read(ctx context.Context, id string, kind types.StatementType) (*port.Result, error) {
-	result := &port.Result{ID: id}
+// read reads a result page by page.
+func (q *Query) read(ctx context.Context, id string, x *types.QueryExecution, each func(*port.Result) error) error {
+	var columns []port.CatalogColumn
 	pages := athena.NewGetQueryResultsPaginator(q.client, &athena.GetQueryResultsInput{QueryExecutionId: &id, MaxResults: aws.Int32(pageMax)})
 	for first := true; pages.HasMorePages(); first = false {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if page.ResultSet == nil {
-			continue
-		}
-		rows := page.ResultSet.Rows
-		if first {
-			result.Columns = columnsOf(page.ResultSet.ResultSetMetadata)
-			if isHeader(rows, result.Columns, kind) {
-				rows = rows[1:]
+		result := &port.Result{ID: id, Columns: columns, ScannedBytes: scanned(x)}
+		if page.ResultSet != nil {
+			rows := page.ResultSet.Rows
+			if first {
+				columns = columnsOf(page.ResultSet.ResultSetMetadata)
+				result.Columns = columns
+				if isHeader(rows, columns, x.StatementType) {
+					rows = rows[1:]
+				}
+			}
+			for _, r := range rows {
+				result.Rows = append(result.Rows, cellsOf(r, len(columns)))
 			}
 		}
-		for _, r := range rows {
-			result.Rows = append(result.Rows, cellsOf(r, len(result.Columns)))
-		}
-		if len(result.Rows) > q.options.RowsMax {
-			return nil, fmt.Errorf("more than %d rows: add a LIMIT or aggregate", q.options.RowsMax)
+		if err := each(result); err != nil {
+			return err
 		}
 	}
-	return result, nil
+	return nil
 }
 
 func columnsOf(meta *types.ResultSetMetadata) []port.CatalogColumn {

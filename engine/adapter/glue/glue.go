@@ -15,6 +15,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/glue"
@@ -35,13 +36,14 @@ const externalTable = "EXTERNAL_TABLE"
 
 // A Catalog is a Glue Data Catalog. Safe for concurrent use.
 type Catalog struct {
-	client *glue.Client
+	client     *glue.Client
+	crawlPause time.Duration
 }
 
 var _ port.Catalog = (*Catalog)(nil)
 
 // New returns the catalog that a client talks to.
-func New(client *glue.Client) *Catalog { return &Catalog{client} }
+func New(client *glue.Client) *Catalog { return &Catalog{client, crawlPause} }
 
 // EnsureDatabase implements port.Catalog.
 func (c *Catalog) EnsureDatabase(ctx context.Context, database string) error {
@@ -103,18 +105,38 @@ func (c *Catalog) create(ctx context.Context, database string, table port.Catalo
 	return err
 }
 
-// widen adds the columns that the table lacks. The version that was read goes along, so that no other writer's change is lost.
+// widen adds the columns that the table lacks, and sets its parameters. The version that was read goes along, so that no other writer's
+// change is lost. No version is archived: a table has 100,000 at most, and the columns of each are in the next.
 func (c *Catalog) widen(ctx context.Context, database string, there *types.Table, table port.CatalogTable) error {
 	added, err := lacking(there, table)
-	if err != nil || len(added) == 0 {
+	if err != nil || len(added) == 0 && has(there.Parameters, table.Parameters) {
 		return err
 	}
 	input := inputOf(there)
 	input.StorageDescriptor.Columns = append(slices.Clone(input.StorageDescriptor.Columns), columnsOf(added)...)
+	input.Parameters = merged(there.Parameters, table.Parameters)
 	_, err = c.client.UpdateTable(ctx, &glue.UpdateTableInput{
 		DatabaseName: &database, TableInput: input, VersionId: there.VersionId, SkipArchive: aws.Bool(true),
 	})
 	return err
+}
+
+// has reports whether parameters have all that are wanted.
+func has(there, wanted map[string]string) bool {
+	for k, v := range wanted {
+		if got, ok := there[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
+
+// merged returns parameters with others set in them.
+func merged(there, set map[string]string) map[string]string {
+	all := make(map[string]string, len(there)+len(set))
+	maps.Copy(all, there)
+	maps.Copy(all, set)
+	return all
 }
 
 // lacking returns the columns that there does not have, or why the two tables cannot be one.

@@ -16,8 +16,8 @@ import (
 
 // Limits of the Glue API.
 const (
-	batchMax = 100  // partitions of one BatchCreatePartition
-	pageMax  = 1000 // partitions of one page
+	batchMax = 100  // partitions of one BatchCreatePartition, or BatchUpdatePartition
+	pageMax  = 1000 // partitions of one page, or of one BatchGetPartition
 )
 
 // AddPartitions implements port.Catalog.
@@ -50,7 +50,7 @@ func keyOf(values []string) string { return strings.Join(values, "\x00") }
 func (c *Catalog) addBatch(ctx context.Context, database, table string, batch []port.HivePartition) error {
 	left := make([]types.PartitionInput, len(batch))
 	for i, p := range batch {
-		left[i] = types.PartitionInput{Values: p.Values, StorageDescriptor: parquetAt(p.Location)}
+		left[i] = types.PartitionInput{Values: p.Values, StorageDescriptor: parquetAt(p.Location), Parameters: p.Parameters}
 	}
 	return again(ctx, func() error {
 		out, err := c.client.BatchCreatePartition(ctx, &glue.BatchCreatePartitionInput{
@@ -106,6 +106,9 @@ func (c *Catalog) Partitions(ctx context.Context, database, table string) ([]por
 		}
 		for _, p := range page.Partitions {
 			h := port.HivePartition{Values: p.Values}
+			if len(p.Parameters) > 0 {
+				h.Parameters = p.Parameters
+			}
 			if p.StorageDescriptor != nil {
 				h.Location = aws.ToString(p.StorageDescriptor.Location)
 			}

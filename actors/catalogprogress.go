@@ -1,0 +1,196 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"citystream/engine/catalog"
+	"citystream/engine/commitlog"
+	"citystream/engine/port"
+	"citystream/engine/schema"
+)
+
+// prepare makes the database, once.
+func (r *registrar) prepare(ctx context.Context) error {
+	if r.ready {
+		return nil
+	}
+	if err := r.node.Catalog.EnsureDatabase(ctx, r.node.Database); err != nil {
+		return fmt.Errorf("database %s: %w", r.node.Database, err)
+	}
+	r.ready = true
+	return nil
+}
+
+// prepareTable makes a table, its side table and that of the dead letters, and learns what is known of them.
+func (r *registrar) prepareTable(ctx context.Context, table *schema.Table) error {
+	tables := []*schema.Table{table, r.node.DeadLetters}
+	if side := table.LateTable(); side != nil {
+		tables = append(tables, side)
+	}
+	for _, t := range tables {
+		if r.known[t.Name] != nil {
+			continue
+		}
+		if err := r.learn(ctx, t, t == table); err != nil {
+			return fmt.Errorf("table %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// learn makes a table and reads which Hive partitions it has. Of those that are announced what is shown is held against what was
+// announced: another catalog may have had its last word late, or none.
+func (r *registrar) learn(ctx context.Context, t *schema.Table, announces bool) error {
+	name := strings.ToLower(t.Name)
+	described := catalog.Describe(t, r.node.location(t.Name))
+	if !r.node.ProjectFrom.IsZero() {
+		described = catalog.Project(described, r.node.ProjectFrom)
+	}
+	if err := r.node.Catalog.EnsureTable(ctx, r.node.Database, described); err != nil {
+		return err
+	}
+	partitions, err := r.node.Catalog.Partitions(ctx, r.node.Database, name)
+	if err != nil {
+		return err
+	}
+	if announces {
+		if err := r.compare(ctx, t, partitions); err != nil {
+			return err
+		}
+	}
+	known := map[string]bool{}
+	for _, p := range partitions {
+		known[strings.TrimSuffix(p.Location, "/")+"/"] = true
+	}
+	r.known[t.Name] = known
+	r.board.noteShown(t.Name, len(known))
+	return nil
+}
+
+// location returns where the files of a table lie.
+func (n *Node) location(table string) string {
+	return "s3://" + n.Bucket + "/" + n.RawPrefix + "/" + table + "/"
+}
+
+// progressOf returns the progress with a topic's logs, from memory or from the store. If it is not what we wrote, another catalog is at
+// work, and what it may have changed of the table is looked at again.
+func (r *registrar) progressOf(ctx context.Context, of topicOf) (*kept, error) {
+	if k := r.progress[of]; k != nil {
+		return k, nil
+	}
+	k := &kept{progress: catalog.NewProgress()}
+	body, etag, err := r.node.Store.Get(ctx, catalog.ProgressKey(of.table, of.topic))
+	switch {
+	case isNotFound(err):
+	case err != nil:
+		return nil, fmt.Errorf("read progress: %w", err)
+	default:
+		if k.progress, err = catalog.DecodeProgress(body); err != nil {
+			return nil, err
+		}
+		k.etag = etag
+	}
+	if written, ok := r.written[of]; ok && written != string(body) {
+		delete(r.known, of.table)
+	}
+	r.written[of] = string(body)
+	r.progress[of] = k
+	return k, nil
+}
+
+// save writes a progress where nobody else has written one meanwhile. Whatever goes wrong, the next look reads it again.
+func (r *registrar) save(ctx context.Context, of topicOf, before *kept, p catalog.Progress) error {
+	delete(r.progress, of)
+	key, body := catalog.ProgressKey(of.table, of.topic), p.Encode()
+	var err error
+	if before.etag == "" {
+		err = r.node.Store.PutIfAbsent(ctx, key, body)
+	} else {
+		err = r.node.Store.PutIfMatch(ctx, key, body, before.etag)
+	}
+	switch {
+	case errors.Is(err, port.ErrConflict) || isNotFound(err):
+		return fmt.Errorf("another catalog has written the progress; it is read again: %w", err)
+	case err != nil:
+		return fmt.Errorf("write progress: %w", err)
+	}
+	r.written[of] = string(body)
+	return nil
+}
+
+// news returns the entries of a log behind a slot whose files may be registered.
+func (r *registrar) news(ctx context.Context, log commitlog.Log, after commitlog.Slot) ([]*commitlog.Entry, error) {
+	entries, _, err := readEntries(ctx, r.node.Store, log, after, noLimit)
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	seen, err := r.seen(ctx, entries[len(entries)-1])
+	if err != nil {
+		return nil, err
+	}
+	return entries[:catalog.Usable(entries, seen)], nil
+}
+
+// noLimit is for reading a log to its end.
+const noLimit = int(^uint(0) >> 1)
+
+// readEntries returns up to limit entries of a log behind a slot, and whether there may be more.
+func readEntries(ctx context.Context, store port.Store, log commitlog.Log, after commitlog.Slot, limit int) (entries []*commitlog.Entry, more bool, err error) {
+	key := ""
+	if after >= 0 {
+		key = log.Key(after)
+	}
+	for {
+		page, err := store.List(ctx, log.Prefix(), key, min(listPage, limit))
+		if err != nil {
+			return nil, false, fmt.Errorf("list log %s: %w", log, err)
+		}
+		for _, o := range page {
+			slot, ok := log.SlotOf(o.Key)
+			if !ok {
+				continue
+			}
+			e, err := readEntry(ctx, store, log, slot)
+			if err != nil {
+				return nil, false, err
+			}
+			entries = append(entries, e)
+		}
+		if len(page) < min(listPage, limit) {
+			return entries, false, nil
+		}
+		if len(entries) >= limit {
+			return entries, true, nil
+		}
+		key = page[len(page)-1].Key
+	}
+}
+
+func readEntry(ctx context.Context, store port.Store, log commitlog.Log, slot commitlog.Slot) (*commitlog.Entry, error) {
+	body, _, err := store.Get(ctx, log.Key(slot))
+	if err != nil {
+		return nil, fmt.Errorf("read slot %d of %s: %w", slot, log, err)
+	}
+	e, err := commitlog.Decode(slot, body)
+	if err != nil {
+		return nil, fmt.Errorf("log %s: %w", log, err)
+	}
+	return e, nil
+}
+
+// seen reports whether all files of an entry exist.
+func (r *registrar) seen(ctx context.Context, e *commitlog.Entry) (bool, error) {
+	for _, f := range e.Files {
+		_, err := r.node.Store.Head(ctx, f.Key)
+		if isNotFound(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("look at %s: %w", f.Key, err)
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,198 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"citystream/engine/catalog"
+	"citystream/engine/commitlog"
+	"citystream/engine/port"
+	"citystream/engine/record"
+	"citystream/engine/schema"
+)
+
+// complete announces the windows of a table that are due, and takes them out of the progress. A window that cannot be announced stays. It
+// returns how many were announced.
+func (r *registrar) complete(ctx context.Context, of topicOf, table *schema.Table, p catalog.Progress) (int, error) {
+	partitions := r.partitions[of.topic]
+	var errs []error
+	var all []*catalog.Announcement
+	for _, window := range p.Due(partitions, table.Window) {
+		place := catalog.Place{
+			Table: table.Name, Window: window, Folder: r.node.RawPrefix + "/" + table.Name + "/" + commitlog.HivePath(window) + "/",
+		}
+		if r.waits(lateOf{table.Name, window}) {
+			continue
+		}
+		a, err := r.announce(ctx, of, place, p, partitions)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("announce %s: %w", commitlog.HivePath(window), err))
+			continue
+		}
+		all = append(all, a)
+	}
+	if len(all) == 0 {
+		return 0, errors.Join(errs...)
+	}
+	if err := r.show(ctx, table, all); err != nil {
+		return 0, errors.Join(append(errs, err)...)
+	}
+	for _, a := range all {
+		r.known[table.Name][a.Location] = true // by another catalog, if not by us
+		delete(p.Windows, a.Window)
+		delete(r.late, lateOf{table.Name, a.Window})
+	}
+	r.board.noteShown(table.Name, len(r.known[table.Name]))
+	return len(all), errors.Join(errs...)
+}
+
+// waits reports whether a window's late files are to be collected for a while before they are announced, since each announcement has
+// everything that follows from the window made again.
+func (r *registrar) waits(w lateOf) bool {
+	if r.node.LateAfter == 0 || r.board.revision(w.table, w.window) == 0 {
+		return false
+	}
+	since, ok := r.late[w]
+	if !ok {
+		since = time.Now()
+		r.late[w] = since
+	}
+	return time.Since(since) < r.node.LateAfter
+}
+
+// announce returns the announcement of a window that counts all its files, and writes it if there is none yet.
+func (r *registrar) announce(ctx context.Context, of topicOf, place catalog.Place, p catalog.Progress, partitions int) (*catalog.Announcement, error) {
+	newest := r.board.revision(of.table, place.Window)
+	for {
+		last, err := r.announcement(ctx, of.table, place.Window, newest)
+		if err != nil {
+			return nil, err
+		}
+		if last.Counts(p.Windows[place.Window]) && last != nil {
+			r.board.noteAnnounced(last)
+			return last, nil
+		}
+		a := catalog.Announce(last, of.topic, place, r.node.Bucket, p, partitions, time.Now())
+		err = r.node.Store.PutIfAbsent(ctx, catalog.AnnouncementKey(a.Table, a.Window, a.Revision), a.Encode())
+		if errors.Is(err, port.ErrConflict) { // another catalog, or an own try without an answer
+			if newest, err = r.newest(ctx, of.table, place.Window); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.board.noteAnnounced(a)
+		r.node.Metrics.Completed.WithLabelValues(a.Table).Inc()
+		r.node.Log.Info("Hive partition complete", "table", a.Table, "date", a.Date, "hour", a.Hour, "revision", a.Revision)
+		return a, nil
+	}
+}
+
+// announcement reads an announcement; revision 0 is none.
+func (r *registrar) announcement(ctx context.Context, table string, window record.Micros, revision catalog.Revision) (*catalog.Announcement, error) {
+	if revision == 0 {
+		return nil, nil
+	}
+	body, _, err := r.node.Store.Get(ctx, catalog.AnnouncementKey(table, window, revision))
+	if err != nil {
+		return nil, fmt.Errorf("read revision %d: %w", revision, err)
+	}
+	return catalog.DecodeAnnouncement(body)
+}
+
+// newest returns the newest revision of a window.
+func (r *registrar) newest(ctx context.Context, table string, window record.Micros) (catalog.Revision, error) {
+	newest := catalog.Revision(0)
+	err := listAll(ctx, r.node.Store, catalog.RevisionsPrefix(table, window), func(o port.Object) {
+		if _, revision, ok := catalog.ParseAnnouncementKey(table, o.Key); ok {
+			newest = max(newest, revision)
+		}
+	})
+	return newest, err
+}
+
+// show has the catalog show announcements. Another catalog may have announced a window again meanwhile, and shown that before us: whoever
+// is last looks again.
+func (r *registrar) show(ctx context.Context, t *schema.Table, all []*catalog.Announcement) error {
+	for len(all) > 0 {
+		partitions := make([]port.HivePartition, len(all))
+		for i, a := range all {
+			partitions[i] = a.Partition()
+		}
+		if err := r.node.Catalog.SetPartitions(ctx, r.node.Database, strings.ToLower(t.Name), partitions); err != nil {
+			return err
+		}
+		var again []*catalog.Announcement
+		for _, a := range all {
+			newest, err := r.newest(ctx, t.Name, a.Window)
+			if err != nil {
+				return err
+			}
+			if newest <= a.Revision {
+				continue
+			}
+			younger, err := r.announcement(ctx, t.Name, a.Window, newest)
+			if err != nil {
+				return err
+			}
+			r.board.noteAnnounced(younger)
+			again = append(again, younger)
+		}
+		all = again
+	}
+	return nil
+}
+
+// compare holds what the catalog shows against what was announced, and mends it. Windows that are registered and were never announced are noted.
+func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.HivePartition) error {
+	state := &catalog.TableState{Length: t.Window, Announced: map[record.Micros]catalog.Revision{}}
+	err := listAll(ctx, r.node.Store, catalog.AnnouncementsPrefix(t.Name), func(o port.Object) {
+		if window, revision, ok := catalog.ParseAnnouncementKey(t.Name, o.Key); ok {
+			state.Announced[window] = max(state.Announced[window], revision)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("list announcements: %w", err)
+	}
+	var stale []*catalog.Announcement
+	r.unknown[t.Name] = nil
+	for _, p := range shown {
+		window, ok := catalog.WindowOf(p.Values)
+		switch revision := state.Announced[window]; {
+		case !ok:
+		case revision == 0:
+			r.unknown[t.Name] = append(r.unknown[t.Name], window)
+		case revision != catalog.RevisionOf(p):
+			a, err := r.announcement(ctx, t.Name, window, revision)
+			if err != nil {
+				return err
+			}
+			stale = append(stale, a)
+		}
+	}
+	r.board.noteTable(t.Name, state)
+	return r.show(ctx, t, stale)
+}
+
+// listAll calls each for all objects below a prefix, in the order of their keys.
+func listAll(ctx context.Context, store port.Store, prefix string, each func(port.Object)) error {
+	after := ""
+	for {
+		page, err := store.List(ctx, prefix, after, listPage)
+		if err != nil {
+			return err
+		}
+		for _, o := range page {
+			each(o)
+		}
+		if len(page) < listPage {
+			return nil
+		}
+		after = page[len(page)-1].Key
+	}
+}

@@ -1,0 +1,272 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"citystream/engine/catalog"
+	"citystream/engine/commitlog"
+	"citystream/engine/port"
+	"citystream/engine/record"
+	"citystream/engine/schema"
+)
+
+// registrar brings the catalog up to date with the logs: tables, Hive partitions, and which of these are complete. One goroutine uses it
+// at a time. A fault belongs to a log, a window or a topic: the others are brought up to date all the same.
+type registrar struct {
+	node       *Node
+	board      *board
+	ready      bool // the database is there
+	progress   map[topicOf]*kept
+	written    map[topicOf]string         // the progress as we wrote it last
+	known      map[string]map[string]bool // by table: the folders of its registered Hive partitions; nil: to be looked at
+	unknown    map[string][]record.Micros // by table: windows that are registered and were never announced
+	partitions map[string]int             // by topic: how many it has; missing until it was looked at, and nothing of it is complete
+	late       map[lateOf]time.Time       // since when late files wait to be announced
+	house      time.Time                  // when the house was kept last
+}
+
+// kept is a progress as it was read or written last.
+type kept struct {
+	progress catalog.Progress
+	etag     string // empty: there is no object yet
+}
+
+// lateOf is a window of a table with late files.
+type lateOf struct {
+	table  string
+	window record.Micros
+}
+
+func newRegistrar(node *Node, board *board) *registrar {
+	return &registrar{
+		node: node, board: board, progress: map[topicOf]*kept{}, written: map[topicOf]string{}, known: map[string]map[string]bool{}, unknown: map[string][]record.Micros{},
+		partitions: map[string]int{}, late: map[lateOf]time.Time{},
+	}
+}
+
+// round registers what the given logs have, or all logs in the store, and announces what is complete.
+func (r *registrar) round(ctx context.Context, logs map[commitlog.Log]bool, all bool) outcome {
+	o := outcome{logs: map[commitlog.Log]bool{}}
+	var found []commitlog.Log
+	if all {
+		clear(r.progress)
+		var err error
+		if found, err = r.find(ctx); err != nil {
+			o.err, o.all = err, true
+		}
+	}
+	byTopic := map[topicOf]map[commitlog.Log]bool{}
+	note := func(log commitlog.Log) {
+		of := topicOf{log.Table, log.Topic}
+		if byTopic[of] == nil {
+			byTopic[of] = map[commitlog.Log]bool{}
+		}
+		byTopic[of][log] = true
+	}
+	for _, log := range found {
+		note(log)
+	}
+	for log := range logs {
+		if n := r.partitions[log.Topic]; n > 0 {
+			r.partitions[log.Topic] = max(n, int(log.Partition)+1) // younger than the last look
+		}
+		note(log)
+	}
+	for of, logs := range byTopic {
+		failed, err := r.topic(ctx, of, logs)
+		maps.Copy(o.logs, failed)
+		if err != nil {
+			o.err = errors.Join(o.err, fmt.Errorf("table %s, topic %s: %w", of.table, of.topic, err))
+		}
+		o.part = o.part || len(failed) < len(logs)
+	}
+	if err := r.keepHouse(ctx, found); err != nil {
+		o.err, o.all = errors.Join(o.err, err), true
+	}
+	return o
+}
+
+// find returns the logs of the configured tables. Topics' partitions are asked of the source, so that no log is listed that cannot exist.
+func (r *registrar) find(ctx context.Context) ([]commitlog.Log, error) {
+	names := make([]string, len(r.node.Tables))
+	for i, t := range r.node.Tables {
+		names[i] = t.Topic
+	}
+	topics, err := r.node.Source.Topics(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("topics: %w", err)
+	}
+	var logs []commitlog.Log
+	for _, topic := range topics {
+		r.partitions[topic.Name] = max(r.partitions[topic.Name], topic.Partitions)
+		for _, t := range r.node.Tables {
+			for p := range topic.Partitions {
+				if topic.Name == t.Topic {
+					logs = append(logs, logOf(t, p))
+				}
+			}
+		}
+	}
+	return logs, nil
+}
+
+func logOf(t *schema.Table, partition int) commitlog.Log {
+	return commitlog.Log{Table: t.Name, TopicPartition: record.TopicPartition{Topic: t.Topic, Partition: record.Partition(partition)}}
+}
+
+// topic registers the Hive partitions of new entries, announces those that are complete, and then moves the progress on. It returns the
+// logs that are to be looked at again.
+func (r *registrar) topic(ctx context.Context, of topicOf, logs map[commitlog.Log]bool) (map[commitlog.Log]bool, error) {
+	table := r.node.Table(of.table)
+	if table == nil {
+		return nil, nil // of a table that is not configured any more, by a worker that does not know yet
+	}
+	if err := r.prepare(ctx); err != nil {
+		return logs, err
+	}
+	before, err := r.progressOf(ctx, of) // first: what is not in it any more is announced, and will be found so
+	if err != nil {
+		return logs, err
+	}
+	if err := r.prepareTable(ctx, table); err != nil {
+		return logs, err
+	}
+	p := before.progress.Clone()
+	failed, moved, err := r.advance(ctx, logs, p)
+	for _, w := range r.unknown[of.table] {
+		p.Touch(w)
+	}
+	announced, wrong := r.complete(ctx, of, table, p)
+	err = errors.Join(err, wrong)
+	if wrong != nil {
+		failed = logs // any of them does for another look
+	}
+	if moved || announced > 0 || len(r.unknown[of.table]) > 0 {
+		if err := r.save(ctx, of, before, p); err != nil {
+			return logs, err
+		}
+		delete(r.unknown, of.table)
+	}
+	r.board.noteProgress(of, p, r.partitions[of.topic])
+	return failed, err
+}
+
+// advance registers what is new in logs, and notes it in the progress. A log that cannot be read, or whose files cannot be registered, is
+// left where it is.
+func (r *registrar) advance(ctx context.Context, logs map[commitlog.Log]bool, p catalog.Progress) (failed map[commitlog.Log]bool, moved bool, err error) {
+	failed = map[commitlog.Log]bool{}
+	news := map[commitlog.Log][]*commitlog.Entry{}
+	var entries []*commitlog.Entry
+	for log := range logs {
+		found, wrong := r.news(ctx, log, p.After(log.Partition))
+		if wrong != nil {
+			failed[log], err = true, errors.Join(err, wrong)
+			continue
+		}
+		if len(found) > 0 {
+			news[log] = found
+			entries = append(entries, found...)
+		}
+	}
+	err = errors.Join(err, r.register(ctx, catalog.Places(entries)))
+	for log, entries := range news {
+		for _, e := range entries {
+			if !r.knows(e) {
+				failed[log] = true
+				break
+			}
+			p.Note(log, e)
+			moved = true
+		}
+	}
+	return failed, moved, err
+}
+
+// knows reports whether all Hive partitions that an entry has files in are registered.
+func (r *registrar) knows(e *commitlog.Entry) bool {
+	for _, place := range catalog.Places([]*commitlog.Entry{e}) {
+		if !r.known[place.Table][place.Partition(r.node.Bucket).Location] {
+			return false
+		}
+	}
+	return true
+}
+
+// register adds the Hive partitions that are not known to be registered, table by table.
+func (r *registrar) register(ctx context.Context, places []catalog.Place) error {
+	byTable := map[string][]port.HivePartition{}
+	for _, p := range places {
+		if h := p.Partition(r.node.Bucket); !r.known[p.Table][h.Location] {
+			byTable[p.Table] = append(byTable[p.Table], h)
+		}
+	}
+	var errs []error
+	for table, partitions := range byTable {
+		if err := r.registerIn(ctx, table, partitions); err != nil {
+			errs = append(errs, fmt.Errorf("register Hive partitions of %s: %w", table, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *registrar) registerIn(ctx context.Context, table string, partitions []port.HivePartition) error {
+	if r.known[table] == nil {
+		return errors.New("the log names files of this table, which is not configured")
+	}
+	if r.node.Crawl != nil {
+		return r.crawl(ctx, table, partitions)
+	}
+	if err := r.node.Catalog.AddPartitions(ctx, r.node.Database, strings.ToLower(table), partitions); err != nil {
+		return err
+	}
+	r.noteRegistered(table, partitions)
+	return nil
+}
+
+// crawl lets the crawler find Hive partitions, and looks whether it did.
+func (r *registrar) crawl(ctx context.Context, table string, partitions []port.HivePartition) error {
+	crawl := *r.node.Crawl
+	crawl.Database, crawl.Tables = r.node.Database, nil
+	for _, t := range r.node.filed() {
+		crawl.Tables = append(crawl.Tables, strings.ToLower(t.Name))
+	}
+	if err := r.node.Crawler.Crawl(ctx, crawl); err != nil {
+		return err
+	}
+	there, err := r.node.Catalog.Partitions(ctx, r.node.Database, strings.ToLower(table))
+	if err != nil {
+		return err
+	}
+	locations := map[string]bool{}
+	for _, p := range there {
+		locations[strings.TrimSuffix(p.Location, "/")+"/"] = true // crawlers leave the slash out
+	}
+	var found []port.HivePartition
+	for _, p := range partitions {
+		if locations[p.Location] {
+			found = append(found, p)
+		}
+	}
+	r.noteRegistered(table, found)
+	if n := len(partitions) - len(found); n > 0 {
+		return fmt.Errorf("the crawler has not found %d of %d Hive partitions", n, len(partitions))
+	}
+	return nil
+}
+
+func (r *registrar) noteRegistered(table string, partitions []port.HivePartition) {
+	if len(partitions) == 0 {
+		return
+	}
+	for _, p := range partitions {
+		r.known[table][p.Location] = true
+	}
+	r.board.noteShown(table, len(r.known[table]))
+	r.node.Metrics.Cataloged.WithLabelValues(table).Add(float64(len(partitions)))
+	r.node.Log.Info("registered Hive partitions", "table", table, "count", len(partitions))
+}
