@@ -15,7 +15,7 @@ import (
 )
 
 // manifestRoot is the prefix of the manifests' keys. Each is used by one transaction and deleted afterwards.
-const manifestRoot = commitlog.Root + "load/"
+const manifestRoot = commitlog.Root + "manifests/"
 
 // A group is the files that one COPY takes: of one Hive partition, with the same columns.
 type group struct {
