@@ -136,6 +136,7 @@ func TestErrorsAreSortedByWhatTheCallerDoesAboutThem(t *testing.T) {
 		"no rights in the database":      {"DescribeStatement", ended("ERROR: permission denied for schema city"), port.ErrForbidden},
 		"no rights in the bucket":        {"DescribeStatement", ended("ERROR: S3ServiceException:Access Denied,Status 403"), port.ErrForbidden},
 		"no such table":                  {"DescribeStatement", ended("ERROR: relation \"city.t\" does not exist"), port.ErrNotFound},
+		"no such database":               {"DescribeStatement", ended("FATAL: database \"dev\" does not exist"), port.ErrNotFound},
 		"no such column":                 {"DescribeStatement", ended("ERROR: column \"x\" does not exist in t"), port.ErrQueryFailed},
 		"no such file":                   {"DescribeStatement", ended("ERROR: S3ServiceException:The specified key does not exist."), port.ErrQueryFailed},
 		"cancelled by somebody":          {"DescribeStatement", `{"Status": "ABORTED"}`, port.ErrTransient},
@@ -149,6 +150,18 @@ func TestErrorsAreSortedByWhatTheCallerDoesAboutThem(t *testing.T) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
 		})
+	}
+}
+
+func TestOnlyALogThatIsNotThereIsAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	w, _ := script(ended("ERROR: schema \"city\" does not exist")).open(t, Options{Workgroup: "wg"})
+	if done, err := w.LoadedOf(t.Context(), "t", nil); err != nil || len(done) != 0 {
+		t.Errorf("no schema yet: got %v, %v", done, err)
+	}
+	w, _ = script(ended("FATAL: database \"dev\" does not exist")).open(t, Options{Workgroup: "wg"})
+	if _, err := w.LoadedOf(t.Context(), "t", nil); !errors.Is(err, port.ErrNotFound) {
+		t.Errorf("no database: got %v", err)
 	}
 }
 

@@ -237,8 +237,8 @@ func (s *staging) reload(r port.Reload) []step {
 	name := literal(s.table.Name)
 	steps := append(s.begin(), listed(before, "commit_id varchar(1024)", entries)...)
 	steps = append(steps,
-		must("NOT EXISTS (SELECT 1 FROM "+log+" l WHERE l.table_name = "+name+" AND l.hive_partition = "+literal(partitionText(r.Values))+
-			" AND l.commit_id NOT IN (SELECT commit_id FROM "+identifier(before)+" UNION ALL SELECT commit_id FROM "+own+"))", port.ErrMoreLoaded),
+		must("(SELECT count(*) FROM "+log+" l WHERE l.table_name = "+name+" AND l.hive_partition = "+literal(partitionText(r.Values))+
+			" AND l.commit_id NOT IN (SELECT commit_id FROM "+identifier(before)+" UNION ALL SELECT commit_id FROM "+own+")) = 0", port.ErrMoreLoaded),
 		step{sql: "DELETE FROM " + s.Warehouse.name(s.table.Name) + " WHERE " + here})
 	steps = append(steps, s.insert("")...)
 	return append(steps,
