@@ -1,4 +1,4 @@
-// Package aws is an embedded endpoint that speaks the Glue and Athena APIs to any AWS client on this machine.
+// Package aws is an embedded endpoint that speaks the Glue, Athena and Redshift Data APIs to any AWS client on this machine.
 //
 // The problem: the way from files to SQL goes through two AWS services that nobody has on a laptop or in a test, and the emulators
 // that exist answer queries with canned rows. The idea: the catalog is small enough to be written down in one journal, and DuckDB is a
@@ -20,6 +20,13 @@
 //
 // What differs from Athena: executions and their results live in memory and end with the process; result files are not written to
 // OutputLocation; comparisons see microseconds where Athena rounds to milliseconds; and SQL is DuckDB's where it is not Trino's.
+//
+// Redshift's databases are files of DuckDB that outlive the process. A batch of statements is one transaction, and LOCK makes transactions wait
+// for each other as Redshift does, while NOT EXISTS alone keeps nothing apart, and keys are not enforced; COPY takes the columns of Parquet
+// files by their positions and refuses what Redshift refuses; external schemas show the tables of the catalog. Statements reach no file
+// besides those of the store. What differs: a database is made at its first use, any workgroup or cluster leads to the same ones, there are
+// no sessions, no users and no UNLOAD, texts are held to 65,535 bytes and not to their column's length, and SQL is DuckDB's where
+// it is not Redshift's.
 //
 // Everything but the engine builds without cgo; queries then fail with an error that says what to do.
 package aws
