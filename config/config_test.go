@@ -240,7 +240,7 @@ func genConfig() *rapid.Generator[*Config] {
 			}
 		}
 		c, err := Load(Sources{Flags: slices.DeleteFunc(flags, func(s Setting) bool {
-			return strings.HasPrefix(s.Key, "master.") || strings.HasPrefix(s.Key, "topics.")
+			return strings.HasPrefix(s.Key, "master.") || strings.HasPrefix(s.Key, "topics.") || s.Key == "embedded.aws"
 		})})
 		if err != nil {
 			t.Fatal(err)
@@ -322,4 +322,18 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%v\n%s", err, cmp.Diff(c, again))
 		}
 	})
+}
+
+func TestGlueAndAthenaAreForThisMachineUnlessSaidOtherwise(t *testing.T) {
+	t.Parallel()
+	const text = "embedded: {aws: \"0.0.0.0:4566\"}"
+	if _, err := Load(Sources{File: "c.yaml", Text: []byte(text)}); err == nil || !strings.Contains(err.Error(), "c.yaml:1:17: embedded.aws: 0.0.0.0:4566 can be reached") {
+		t.Errorf("an address that others reach gets %v", err)
+	}
+	if _, err := Load(Sources{Text: []byte(strings.Replace(text, "}", ", awsPublic: true}", 1))}); err != nil {
+		t.Error(err)
+	}
+	if _, err := Load(Sources{Text: []byte("embedded: {aws: nowhere}")}); err == nil || strings.Count(err.Error(), "embedded.aws") != 1 {
+		t.Errorf("what is no address gets %v", err)
+	}
 }

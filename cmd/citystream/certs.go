@@ -22,6 +22,7 @@ type lab struct {
 	hosts        []string
 	days, caDays int
 	replace      bool
+	caOnly       bool
 }
 
 func certsCommand() *cobra.Command {
@@ -32,11 +33,14 @@ func certsCommand() *cobra.Command {
 		Long: `Writes NAME.pem and NAME-key.pem into a directory: a node's certificate and key, for both sides of TLS. They are signed by the CA in
 ca.pem and ca-key.pem there, which is made when it is missing. Name every host that other nodes reach this one by: its node.advertise.
 
+With --ca-only it makes the CA, where there is none yet, and no node's files: for nodes that make their own with --lab-ca.
+
 A node needs its own two files and ca.pem; ca-key.pem stays where it is. Running nodes take renewed files into use by themselves.
 
 Exit code 0: the files are written. 1: an error, or files that are there already and were not to be replaced. 2: wrong flags.`,
 		Example: "  citystream certs --out certs --name worker-1 --host 127.0.0.1 --host node1.example\n" +
-			"  citystream certs --out certs --name worker-1 --host 127.0.0.1 --host node1.example --replace",
+			"  citystream certs --out certs --name worker-1 --host 127.0.0.1 --host node1.example --replace\n" +
+			"  citystream certs --out certs --ca-only",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := l.check(); err != nil {
@@ -51,6 +55,7 @@ Exit code 0: the files are written. 1: an error, or files that are there already
 	f.StringArrayVar(&l.hosts, "host", nil, "`HOST` name or IP address that the node is reached by; may be given again")
 	f.IntVar(&l.days, "days", 365, "`DAYS` that the certificate is valid; not longer than the CA")
 	f.IntVar(&l.caDays, "ca-days", 3650, "`DAYS` that a CA is valid that is made")
+	f.BoolVar(&l.caOnly, "ca-only", false, "make the CA alone; one that is there already stays")
 	f.BoolVar(&l.replace, "replace", false, "replace the node's files, as to renew them; the CA is never replaced")
 	return c
 }
@@ -58,10 +63,13 @@ Exit code 0: the files are written. 1: an error, or files that are there already
 // check reports every fault of the flags.
 func (l *lab) check() error {
 	var faults []error
-	if l.name == "" {
+	if l.caOnly && (l.name != "" || len(l.hosts) > 0 || l.replace) {
+		faults = append(faults, errors.New("--ca-only makes no node's files: --name, --host and --replace do not go with it"))
+	}
+	if l.name == "" && !l.caOnly {
 		faults = append(faults, errors.New("--name: say whose certificate it is"))
 	}
-	if len(l.hosts) == 0 {
+	if len(l.hosts) == 0 && !l.caOnly {
 		faults = append(faults, errors.New("--host: name the hosts that the node is reached by"))
 	}
 	const most = 100 * 365
@@ -78,7 +86,7 @@ func (l *lab) make(out io.Writer, now time.Time) error {
 			return err
 		}
 	}
-	if err != nil {
+	if err != nil || l.caOnly {
 		return err
 	}
 	n := certs.Node{Name: l.name, Hosts: l.hosts, Until: now.Add(time.Duration(l.days) * day)}
