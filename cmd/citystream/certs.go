@@ -18,6 +18,7 @@ const day = 24 * time.Hour
 // lab is what certs is asked for.
 type lab struct {
 	dir          string
+	caDir        string // of the CA; empty is dir
 	name         string
 	hosts        []string
 	days, caDays int
@@ -33,6 +34,7 @@ func certsCommand() *cobra.Command {
 		Long: `Writes NAME.pem and NAME-key.pem into a directory: a node's certificate and key, for both sides of TLS. They are signed by the CA in
 ca.pem and ca-key.pem there, which is made when it is missing. Name every host that other nodes reach this one by: its node.advertise.
 
+With --ca the CA is in another directory, and has to be there; ca.pem is put beside the node's files, which are all that a node needs.
 With --ca-only it makes the CA, where there is none yet, and no node's files: for nodes that make their own with --lab-ca.
 
 A node needs its own two files and ca.pem; ca-key.pem stays where it is. Running nodes take renewed files into use by themselves.
@@ -51,6 +53,7 @@ Exit code 0: the files are written. 1: an error, or files that are there already
 	}
 	f := c.Flags()
 	f.StringVar(&l.dir, "out", "certs", "`DIR` of the files")
+	f.StringVar(&l.caDir, "ca", "", "`DIR` of the CA, if it is another")
 	f.StringVar(&l.name, "name", "", "`NODE` whose certificate it is, and first part of its files' names")
 	f.StringArrayVar(&l.hosts, "host", nil, "`HOST` name or IP address that the node is reached by; may be given again")
 	f.IntVar(&l.days, "days", 365, "`DAYS` that the certificate is valid; not longer than the CA")
@@ -63,8 +66,8 @@ Exit code 0: the files are written. 1: an error, or files that are there already
 // check reports every fault of the flags.
 func (l *lab) check() error {
 	var faults []error
-	if l.caOnly && (l.name != "" || len(l.hosts) > 0 || l.replace) {
-		faults = append(faults, errors.New("--ca-only makes no node's files: --name, --host and --replace do not go with it"))
+	if l.caOnly && (l.name != "" || len(l.hosts) > 0 || l.replace || l.caDir != "") {
+		faults = append(faults, errors.New("--ca-only makes no node's files: --name, --host, --ca and --replace do not go with it"))
 	}
 	if l.name == "" && !l.caOnly {
 		faults = append(faults, errors.New("--name: say whose certificate it is"))
@@ -80,12 +83,7 @@ func (l *lab) check() error {
 }
 
 func (l *lab) make(out io.Writer, now time.Time) error {
-	ca, err := certs.ReadCA(l.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if ca, err = l.makeCA(out, now); err != nil {
-			return err
-		}
-	}
+	ca, err := l.authority(out, now)
 	if err != nil || l.caOnly {
 		return err
 	}
@@ -100,6 +98,22 @@ func (l *lab) make(out io.Writer, now time.Time) error {
 	_, err = fmt.Fprintf(out, "%s and %s-key.pem: certificate and key of %s, until %s\n",
 		filepath.Join(l.dir, l.name+".pem"), l.name, l.name, earlier(n.Until, ca.Expires()).Format(time.DateOnly))
 	return err
+}
+
+// authority returns the CA: that of a directory of its own, or that beside the nodes' files, which is made where it is missing.
+func (l *lab) authority(out io.Writer, now time.Time) (*certs.CA, error) {
+	if l.caDir != "" {
+		ca, err := certs.ReadCA(l.caDir)
+		if err != nil {
+			return nil, err
+		}
+		return ca, certs.CopyCA(l.caDir, l.dir)
+	}
+	ca, err := certs.ReadCA(l.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.makeCA(out, now)
+	}
+	return ca, err
 }
 
 func (l *lab) makeCA(out io.Writer, now time.Time) (*certs.CA, error) {

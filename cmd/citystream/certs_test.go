@@ -117,3 +117,30 @@ func TestCertsMakesACAAloneAndLetsItStay(t *testing.T) {
 		t.Errorf("--ca-only with --name gets %v", err)
 	}
 }
+
+func TestCertsTakesTheCAOfAnotherDirectory(t *testing.T) {
+	t.Parallel()
+	authority, dir := filepath.Join(t.TempDir(), "ca"), filepath.Join(t.TempDir(), "certs")
+	if _, err := runCerts("--out", dir, "--ca", authority, "--name", "node", "--host", "10.0.0.7"); err == nil {
+		t.Error("a CA that is not there was made")
+	}
+	if _, err := runCerts("--out", authority, "--ca-only"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second as when a container is started again
+		if _, err := runCerts("--out", dir, "--ca", authority, "--name", "node", "--host", "10.0.0.7", "--replace"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got := strings.Join(names, " "); got != "ca.pem node-key.pem node.pem" {
+		t.Errorf("a node gets %s", got)
+	}
+}
