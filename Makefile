@@ -11,6 +11,7 @@ KAFKACHAOSTIME ?= 30s
 BENCH ?= .
 SCHEDULES ?= 4000
 ARGS ?=
+N ?= 4
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
 .PHONY: help
@@ -20,6 +21,10 @@ help: ## List the targets
 .PHONY: run
 run: build ## Build, and run the main job to its end (ARGS="--vehicles 20" adds flags)
 	bin/citystream up $(ARGS)
+
+.PHONY: up-local
+up-local: build ## Run a cluster as processes of this machine: two masters and N=4 workers, until Ctrl-C (ARGS="--simulate 100" adds a fleet)
+	bin/citystream lab --workers $(N) $(ARGS)
 
 .PHONY: build
 build: compiler ## Build bin/citystream

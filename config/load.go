@@ -213,6 +213,11 @@ func (l *loader) rules() {
 	if m.EndOfStreamAfter != 0 && m.EndOfStreamAfter < l.config.Windows.IdleTimeout {
 		l.clash("must be 0s or at least windows.idleTimeout", "master.endOfStreamAfter", "windows.idleTimeout")
 	}
+	if e := &l.config.Embedded; !e.AWSPublic && !l.wrong["embedded.aws"] {
+		if err := loopback(reflect.ValueOf(e.AWS)); err != nil {
+			l.fault("embedded.aws", "%s, or set embedded.awsPublic", err)
+		}
+	}
 	keys := map[string]string{}
 	for _, k := range l.keys {
 		if !strings.HasPrefix(k.Path, "topics.") {

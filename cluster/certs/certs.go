@@ -147,6 +147,21 @@ func ReadCA(dir string) (*CA, error) {
 	return c, nil
 }
 
+// CopyCA puts the authority's certificate, with those beside it in its file, from one directory into another; its key stays where it is.
+func CopyCA(from, to string) error {
+	text, err := os.ReadFile(filepath.Join(from, CAFile))
+	if err == nil {
+		err = os.MkdirAll(to, 0o755)
+	}
+	if err == nil {
+		err = writeWhole(filepath.Join(to, CAFile), text, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("copy the authority's certificate: %w", err)
+	}
+	return nil
+}
+
 func parseCA(cert, key []byte) (*CA, error) {
 	block, _ := pem.Decode(cert) // the first, where an older one follows
 	secret, _ := pem.Decode(key)

@@ -89,3 +89,58 @@ func TestCertsReportsEveryFaultOfItsFlags(t *testing.T) {
 		t.Errorf("%d files, %v", len(entries), err)
 	}
 }
+
+func TestCertsMakesACAAloneAndLetsItStay(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "certs")
+	var first []byte
+	for i := range 2 {
+		said, err := runCerts("--out", dir, "--ca-only")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = text
+		} else if said != "" || !bytes.Equal(first, text) {
+			t.Errorf("the second call says %q, and the CA is another: %v", said, !bytes.Equal(first, text))
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("%d files, %v", len(entries), err)
+	}
+	var usage usageError
+	if _, err := runCerts("--out", dir, "--ca-only", "--name", "worker-1"); !errors.As(err, &usage) {
+		t.Errorf("--ca-only with --name gets %v", err)
+	}
+}
+
+func TestCertsTakesTheCAOfAnotherDirectory(t *testing.T) {
+	t.Parallel()
+	authority, dir := filepath.Join(t.TempDir(), "ca"), filepath.Join(t.TempDir(), "certs")
+	if _, err := runCerts("--out", dir, "--ca", authority, "--name", "node", "--host", "10.0.0.7"); err == nil {
+		t.Error("a CA that is not there was made")
+	}
+	if _, err := runCerts("--out", authority, "--ca-only"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second as when a container is started again
+		if _, err := runCerts("--out", dir, "--ca", authority, "--name", "node", "--host", "10.0.0.7", "--replace"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got := strings.Join(names, " "); got != "ca.pem node-key.pem node.pem" {
+		t.Errorf("a node gets %s", got)
+	}
+}

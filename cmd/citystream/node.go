@@ -12,7 +12,6 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -130,16 +129,13 @@ func openLease(c *config.Config, store port.Store, log *slog.Logger) (port.Lease
 
 func (n *node) openRemote(context.Context) error {
 	c := n.cfg.Node
-	o := remote.Options{Listen: c.Listen, Advertise: c.Advertise, Log: n.log}
-	switch {
-	case c.Insecure && c.Cert != "":
-		return usageError{errors.New("node.insecure and node.cert exclude each other")}
-	case c.Insecure:
-		n.log.Warn("nodes talk in plain text, on this machine only (node.insecure)")
-	case c.Cert == "" || c.Key == "" || c.CA == "":
-		return usageError{errors.New("node.cert, node.key and node.ca are needed: citystream certs makes them for a lab; or say --insecure, on loopback addresses only")}
-	default:
-		o.TLS = &remote.TLS{Cert: c.Cert, Key: c.Key, CA: c.CA}
+	host, err := advertised(c)
+	if err != nil {
+		return err
+	}
+	o := remote.Options{Listen: c.Listen, Advertise: host, Log: n.log}
+	if o.TLS, err = n.identityOf(c, host); err != nil {
+		return err
 	}
 	r, err := remote.Start(o)
 	if err != nil {
@@ -220,11 +216,12 @@ func nodeFlags(c *cobra.Command) map[string]string {
 	f := c.Flags()
 	f.String("name", "", "`NAME` of this node, which no other living one has")
 	f.String("listen", "", "`HOST:PORT` that other nodes reach this one at; port 0 takes a free one")
-	f.String("advertise", "", "`HOST` that other nodes know this one by, or HOST:PORT; as in its certificate")
+	f.String("advertise", "", "`HOST` name or IP address that other nodes know this one by, as in its certificate")
 	f.String("http", "", "`HOST:PORT` of /healthz, /readyz, /metrics and /status")
 	f.String("cert", "", "PEM `FILE` of this node's certificate")
 	f.String("key", "", "PEM `FILE` of its key")
 	f.String("ca", "", "PEM `FILE` of the authorities of nodes")
+	f.String("lab-ca", "", "`DIR` of a lab's CA, by which the node makes its own certificate; instead of --cert, --key and --ca")
 	f.Bool("insecure", false, "talk without TLS, on loopback addresses only")
 	f.String("kafka", "", "`HOST:PORT,...` of Kafka's brokers")
 	f.String("s3", "", "`URL` of an S3 service other than AWS's")
@@ -233,7 +230,7 @@ func nodeFlags(c *cobra.Command) map[string]string {
 	configFlag(c)
 	return map[string]string{
 		"name": "node.name", "listen": "node.listen", "advertise": "node.advertise", "http": "node.http", "cert": "node.cert", "key": "node.key",
-		"ca": "node.ca", "insecure": "node.insecure", "kafka": "kafka.brokers", "s3": "store.endpoint", "lease": "lease.kind", "lease-servers": "lease.servers",
+		"ca": "node.ca", "lab-ca": "node.labCa", "insecure": "node.insecure", "kafka": "kafka.brokers", "s3": "store.endpoint", "lease": "lease.kind", "lease-servers": "lease.servers",
 	}
 }
 
@@ -247,13 +244,4 @@ func (n *node) drained(drain func(context.Context) error) error {
 	}
 	n.log.Info("ended: everything that was read is committed")
 	return nil
-}
-
-// hostOf cuts the port off an address.
-func hostOf(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return strings.Trim(address, "[]")
-	}
-	return host
 }

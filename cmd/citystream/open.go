@@ -226,14 +226,14 @@ func (r *run) openSQL(ctx context.Context, out outside) error {
 	if r.cfg.Store.Endpoint == "" {
 		objects, err = awslocal.NewDiskObjects(r.data.join("store"))
 	} else {
-		objects, err = awslocal.NewCachedObjects(r.data.join("cache"), 4<<30, r.buckets)
+		objects, err = awslocal.NewCachedObjects(r.data.join("cache"), cacheMax, r.buckets)
 	}
 	if err != nil {
 		return err
 	}
 	server, err := listening(r, r.cfg.Embedded.AWS, config.Default().Embedded.AWS, syscall.EADDRINUSE, func(listen string) (*awslocal.Server, error) {
 		return awslocal.Open(awslocal.Options{
-			Dir: r.data.join("aws"), Listen: listen, AccessKey: r.keys.access, SecretKey: r.keys.secret, Objects: objects, Store: r.buckets,
+			Dir: r.data.join("aws"), Listen: listen, Public: r.cfg.Embedded.AWSPublic, AccessKey: r.keys.access, SecretKey: r.keys.secret, Objects: objects, Store: r.buckets,
 			Logger: r.log,
 		})
 	})

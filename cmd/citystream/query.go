@@ -80,7 +80,7 @@ func runQuery(ctx context.Context, cfg *config.Config, sql string) (*port.Result
 	}
 	defer d.close()
 	cfg.Embedded.AWS = "127.0.0.1:0"
-	server, k, err := openAWS(d, cfg)
+	server, k, err := openAWS(ctx, d, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,8 @@
 // rows come from the very Parquet files that the object store holds.
 //
 // Guarantees:
-//   - Every request is signed (SigV4) with the one key of the endpoint, and the endpoint listens on loopback addresses only.
+//   - Every request is signed (SigV4) with the one key of the endpoint, and the endpoint listens on loopback addresses only, unless it is told
+//     that other machines may reach it.
 //   - A change of the catalog is on disk (fsync) before it is answered, in a journal whose growth is the size of the change. What was
 //     answered survives kill -9; a torn last record is dropped.
 //   - As in Athena, SQL sees registered Hive partitions only, skips names that begin with _ or a dot, takes columns by name whatever
