@@ -186,7 +186,7 @@ func (c *largeCluster) await(what string, reached func() bool) {
 		if time.Since(c.begun) > 2*time.Minute {
 			c.Fatalf("%s: not over: %+v", what, c.order("count"))
 		}
-		<-time.After(20 * time.Millisecond)
+		<-time.After(c.node.Heartbeat / 10)
 	}
 }
 

@@ -263,7 +263,7 @@ func (s *simulated) statuses() []*messages.PartitionStatus {
 	now := time.Now().UnixMicro()
 	all := make([]*messages.PartitionStatus, 0, len(s.owned))
 	for log, version := range s.owned {
-		rate := int64(50 + log.Partition*7919%100)
+		rate := int64(50 + uint32(log.Partition+1)*2654435761>>16%100)
 		position := now / 1e6 % 1e8 * rate
 		all = append(all, &messages.PartitionStatus{
 			Log: toLog(log), Version: version, Owned: true, Position: position, End: position + now%50, First: 1, Resume: position - 1000, ReadThrough: position,

@@ -21,7 +21,17 @@ type placement struct {
 	zone     string // of the worker that had it last
 	failed   string // why it was stopped by an error that does not pass; it is not given away again in this reign
 	status   *messages.PartitionStatus
+	rate     float64 // and lag: the last that are known, whoever had it then
+	lag      int64
 	reported int64 // number of the last report that named it
+}
+
+// stands takes note of how a log stands at its worker.
+func (p *placement) stands(st *messages.PartitionStatus) {
+	p.status = st
+	if st.Owned {
+		p.rate, p.lag = st.Rate, max(0, st.End-st.Position)
+	}
 }
 
 // placements are the logs that are to have owners, by name and by worker.
@@ -100,7 +110,7 @@ func (s *placements) adopt(worker, zone string, owned []*messages.PartitionStatu
 		p := s.of(fromLog(o.Log))
 		if p.worker == "" || p.worker != worker && p.status != nil && p.status.Slot < o.Slot {
 			s.put(p, worker, zone, o.Version)
-			p.status = o
+			p.stands(o)
 		}
 		s.version = max(s.version, o.Version)
 	}
@@ -119,7 +129,7 @@ func (s *placements) plan(workers []assign.Worker, settling bool, mayGive func(c
 		}
 		s.placed = append(s.placed, p)
 		s.partitions = append(s.partitions, assign.Partition{
-			Log: p.log, Owner: cmp.Or(p.to, p.worker), Zone: p.zone, Rate: p.status.GetRate(), Lag: max(0, p.status.GetEnd()-p.status.GetPosition()),
+			Log: p.log, Owner: cmp.Or(p.to, p.worker), Zone: p.zone, Rate: p.rate, Lag: p.lag,
 		})
 	}
 	zones := map[string]string{}
@@ -171,7 +181,7 @@ func (s *placements) heard(worker string, order int64, statuses []*messages.Part
 		if p := s.all[fromLog(st.Log)]; p != nil && p.worker == worker {
 			p.reported = s.reports
 			if p.version == st.Version {
-				p.status = st
+				p.stands(st)
 			}
 		}
 	}
