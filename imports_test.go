@@ -122,6 +122,7 @@ var layers = map[string]layer{
 		"github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kgo",
 		"github.com/twmb/franz-go/pkg/kmsg", flock,
 	}},
+	"local/lab":   {project: []string{"cluster/certs"}},
 	"local/store": {outside: []string{"github.com/versity/versitygw", awsSDK, flock}},
 
 	// Programs.

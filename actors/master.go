@@ -18,6 +18,14 @@ import (
 // loadBand is how far the load of a worker may lie from the mean before partitions move: rates are never quite even.
 const loadBand = 0.25
 
+// A plan looks at every partition, and so does what it changes. In a large cluster it waits for more news: workers that start together then
+// share from the beginning, instead of taking from the first one by one.
+const (
+	newsTime = 10 * time.Microsecond // a partition, from the first news to the plan
+	newsSoon = time.Millisecond      // less is not waited for
+	loadTime = 5                     // heartbeats between plans without news: rates and lags change without anybody saying so
+)
+
 // master discovers topics and assigns their partitions to the workers that are alive. It keeps nothing that cannot be asked for
 // again: which records are committed is in the logs, and who may write them is decided there. A new one learns from its workers what they
 // own, and goes on from that.
@@ -38,6 +46,7 @@ type master struct {
 
 	settlement *membership.Settlement // with what the workers of the master before may still have
 	planning   bool                   // a plan is due
+	quiet      int                    // heartbeats since the last plan
 	times      *tableTimes            // what idle partitions follow
 	firstOrder int64                  // of the words to a worker
 	drain      *actor.PID             // who is told when all workers are drained
@@ -118,7 +127,7 @@ func (m *master) Receive(ctx actor.Context) {
 	case epochRaised:
 		m.onEpoch(ctx, in)
 	case replan:
-		m.planning = false
+		m.planning, m.quiet = false, 0
 		m.plan(ctx)
 	case *messages.Register:
 		m.onRegister(ctx, in)
@@ -162,7 +171,9 @@ func (m *master) onTick(ctx actor.Context) {
 	m.buryTheDeaf(ctx)
 	m.times.refresh(m.places)
 	m.gauges.set(m.places, m.settlement.Left(time.Now()))
-	m.replan(ctx) // rates and lags change without anybody saying so
+	if m.quiet++; m.quiet >= loadTime {
+		m.replan(ctx)
+	}
 }
 
 // discover asks the source for the topics of all tables, outside of Receive.
@@ -235,10 +246,16 @@ func (m *master) onEpoch(ctx actor.Context, in epochRaised) {
 
 // replan lets a plan be made when everything that has arrived is taken note of.
 func (m *master) replan(ctx actor.Context) {
-	if !m.planning {
-		m.planning = true
-		ctx.Send(ctx.Self(), replan{})
+	if m.planning {
+		return
 	}
+	m.planning = true
+	self, root := ctx.Self(), ctx.ActorSystem().Root
+	if wait := newsTime * time.Duration(len(m.places.list)); wait > newsSoon {
+		time.AfterFunc(wait, func() { root.Send(self, replan{}) })
+		return
+	}
+	root.Send(self, replan{})
 }
 
 // plan brings the placements into line, and tells the workers whose have changed.

@@ -30,12 +30,12 @@ func (m *master) status() *messages.Status {
 		}
 		s.Workers = append(s.Workers, ws)
 	}
-	for log, p := range m.places.all {
+	for _, p := range m.places.list {
 		switch {
 		case p.failed != "":
-			s.Failed = append(s.Failed, &messages.PartitionStatus{Log: toLog(log), Error: p.failed})
+			s.Failed = append(s.Failed, &messages.PartitionStatus{Log: p.wire, Error: p.failed})
 		case p.worker == "":
-			s.Unassigned = append(s.Unassigned, toLog(log))
+			s.Unassigned = append(s.Unassigned, p.wire)
 		}
 	}
 	for _, t := range m.node.Tables {
@@ -51,7 +51,7 @@ func newPlacementGauges(m *Metrics) *placementGauges { return &placementGauges{m
 
 func (g *placementGauges) set(s *placements, settling time.Duration) {
 	unassigned, failed, moving := 0, 0, 0
-	for _, p := range s.all {
+	for _, p := range s.list {
 		switch {
 		case p.failed != "":
 			failed++
@@ -61,7 +61,7 @@ func (g *placementGauges) set(s *placements, settling time.Duration) {
 			moving++
 		}
 	}
-	for state, n := range map[string]int{"assigned": len(s.all) - unassigned - failed - moving, "unassigned": unassigned, "moving": moving, "stopped": failed} {
+	for state, n := range map[string]int{"assigned": len(s.list) - unassigned - failed - moving, "unassigned": unassigned, "moving": moving, "stopped": failed} {
 		g.metrics.Placed.WithLabelValues(state).Set(float64(n))
 	}
 	g.metrics.Moves.Set(float64(s.moves))

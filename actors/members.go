@@ -211,7 +211,7 @@ func (m *master) drainedWhenEmpty(ctx actor.Context) {
 		return
 	}
 	clean := true
-	for _, p := range m.places.all {
+	for _, p := range m.places.list {
 		clean = clean && p.failed == ""
 	}
 	ctx.Send(m.drain, &messages.Drained{Clean: clean})

@@ -12,16 +12,19 @@ import (
 // rateTime is over how long a rate is smoothed.
 const rateTime = 5 * time.Second
 
-// rate is how many offsets a second a partition moves on, smoothed.
+// rate is how many offsets a second a partition moves on, smoothed. It begins with the mean of what it has seen: from 0, a partition that has
+// moved would look light at its new worker, and draw others there.
 type rate struct {
 	perSecond float64
 	position  int64
 	at        time.Time
+	seen      time.Duration
 }
 
 func (r *rate) note(position int64, now time.Time) {
 	if past := now.Sub(r.at); !r.at.IsZero() && past > 0 && position >= r.position {
-		weight := 1 - math.Exp(-past.Seconds()/rateTime.Seconds())
+		r.seen += past
+		weight := max(1-math.Exp(-past.Seconds()/rateTime.Seconds()), past.Seconds()/r.seen.Seconds())
 		r.perSecond += weight * (float64(position-r.position)/past.Seconds() - r.perSecond)
 	}
 	r.position, r.at = position, now

@@ -24,19 +24,25 @@ func (t *tableTimes) refresh(places *placements) {
 	byTable, ended := t.standing(places)
 	t.now = nil // a new list: the old one may be in messages that are still under way
 	for _, table := range t.node.Tables {
-		if s := byTable[table.Name]; len(s) > 0 {
-			if mark := follow(s, table, ended); mark > 0 {
+		if s := byTable[table.Name]; s != nil {
+			if mark := s.follow(table, ended); mark > 0 {
 				t.now = append(t.now, &messages.TableTime{Table: table.Name, Watermark: int64(mark), EndOfStream: ended})
 			}
 		}
 	}
 }
 
-// standing returns the newest status of every owned partition, and whether the stream has ended.
-func (t *tableTimes) standing(places *placements) (byTable map[string][]*messages.PartitionStatus, ended bool) {
-	byTable = map[string][]*messages.PartitionStatus{}
+// tableStanding is how far the owned partitions of a table have come.
+type tableStanding struct {
+	least record.Micros // watermark of those that are not idle, 0 if all are
+	most  record.Micros // event time
+}
+
+// standing sums the newest status of every owned partition up, and says whether the stream has ended.
+func (t *tableTimes) standing(places *placements) (byTable map[string]*tableStanding, ended bool) {
+	byTable = map[string]*tableStanding{}
 	ended = t.end > 0
-	for _, p := range places.all {
+	for _, p := range places.list {
 		if p.failed != "" {
 			continue
 		}
@@ -45,27 +51,32 @@ func (t *tableTimes) standing(places *placements) (byTable map[string][]*message
 			ended = false
 			continue
 		}
-		byTable[p.log.Table] = append(byTable[p.log.Table], s)
+		table := byTable[p.log.Table]
+		if table == nil {
+			table = &tableStanding{}
+			byTable[p.log.Table] = table
+		}
+		table.note(s)
 		ended = ended && s.AtEnd >= t.end.Microseconds()
 	}
 	return byTable, ended
 }
 
-// follow returns the watermark for the idle partitions of a table, 0 if there is none to follow.
-func follow(partitions []*messages.PartitionStatus, t *schema.Table, ended bool) record.Micros {
-	least, most := record.Micros(0), record.Micros(0)
-	for _, s := range partitions {
-		most = max(most, record.Micros(s.EventMax))
-		if !s.Idle && (least == 0 || record.Micros(s.Watermark) < least) {
-			least = record.Micros(s.Watermark)
-		}
+func (s *tableStanding) note(p *messages.PartitionStatus) {
+	s.most = max(s.most, record.Micros(p.EventMax))
+	if !p.Idle && (s.least == 0 || record.Micros(p.Watermark) < s.least) {
+		s.least = record.Micros(p.Watermark)
 	}
+}
+
+// follow returns the watermark for the idle partitions of a table, 0 if there is none to follow.
+func (s *tableStanding) follow(t *schema.Table, ended bool) record.Micros {
 	switch {
 	case !ended:
-		return least
-	case most == 0:
+		return s.least
+	case s.most == 0:
 		return 0
 	default:
-		return window.Start(most, t.Window).Add(t.Window)
+		return window.Start(s.most, t.Window).Add(t.Window)
 	}
 }

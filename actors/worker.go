@@ -208,7 +208,9 @@ func (w *worker) onStatus(m partitionStatus) {
 		return
 	}
 	now := time.Now()
-	o.rate.note(int64(m.status.Position), now)
+	if m.status.Owned { // before, its position is not known
+		o.rate.note(int64(m.status.Position), now)
+	}
 	o.flushed.note(m.status, now)
 	o.last = m
 	o.gauges.set(m)
