@@ -41,8 +41,6 @@ type Reign interface {
 	// Announce changes what others read of the holder, and proves by a write that the lease is still held: ErrLeaseLost if not. It tries until
 	// ctx ends; then it is open what others read.
 	Announce(ctx context.Context, leader Leader) error
-	// Fresh says that nobody held the lease before, or that the holder before gave it up by Release: there is nobody to wait for.
-	Fresh() bool
 	// Release gives the lease up, so that another need not wait until its time has run out, and closes Done. Whoever calls it has stepped down
 	// already. It does not wait longer than ctx. Releasing a lease that is lost is no error, and changes nothing for whoever holds it now.
 	Release(ctx context.Context) error

@@ -20,33 +20,26 @@ type candidature struct {
 	id      clientv3.LeaseID // 0 while there is none
 	granted time.Duration    // the lease's time as etcd has it
 	sent    time.Time        // when it was asked for, or renewed
-	fresh   bool             // as it was before the first try to take the key
 }
 
 // step reads the key, waits while it is another's, takes it if it is free, or leads if it is its own.
 func (c *candidature) step(ctx context.Context) (*reign, error) {
 	bounded, cancel := context.WithTimeout(ctx, c.lease.ttl)
 	defer cancel()
-	got, err := c.lease.client.Txn(bounded).Then(clientv3.OpGet(c.lease.key), clientv3.OpGet(c.lease.released)).Commit()
+	got, err := c.lease.client.Get(bounded, c.lease.key)
 	if err != nil {
 		return nil, fmt.Errorf("read the lease: %w", err)
 	}
-	keys, marks := got.Responses[0].GetResponseRange().Kvs, got.Responses[1].GetResponseRange().Kvs
 	switch {
-	case len(keys) > 0 && c.id != 0 && clientv3.LeaseID(keys[0].Lease) == c.id:
-		return c.lead(keys[0].CreateRevision)
-	case len(keys) > 0:
+	case len(got.Kvs) > 0 && c.id != 0 && clientv3.LeaseID(got.Kvs[0].Lease) == c.id:
+		return c.lead(got.Kvs[0].CreateRevision)
+	case len(got.Kvs) > 0:
 		return nil, c.wait(ctx, got.Header.Revision+1)
 	}
 	if err := c.grant(bounded); err != nil {
 		return nil, err
 	}
-	marked := int64(0)
-	c.fresh = true
-	if len(marks) > 0 {
-		marked, c.fresh = marks[0].ModRevision, string(marks[0].Value) == isReleased
-	}
-	return c.take(bounded, marked)
+	return c.take(bounded)
 }
 
 // grant asks for a lease of etcd's, or renews the one of an earlier try.
@@ -71,12 +64,12 @@ func (c *candidature) grant(ctx context.Context) error {
 	return nil
 }
 
-// take writes the key if it is still free and the last reign is still the one that was seen.
-func (c *candidature) take(ctx context.Context, marked int64) (*reign, error) {
+// take writes the key if it is still free.
+func (c *candidature) take(ctx context.Context) (*reign, error) {
 	l := c.lease
 	won, err := l.client.Txn(ctx).
-		If(clientv3.Compare(clientv3.CreateRevision(l.key), "=", 0), clientv3.Compare(clientv3.ModRevision(l.released), "=", marked)).
-		Then(clientv3.OpPut(l.key, c.value, clientv3.WithLease(c.id)), clientv3.OpPut(l.released, isHeld)).
+		If(clientv3.Compare(clientv3.CreateRevision(l.key), "=", 0)).
+		Then(clientv3.OpPut(l.key, c.value, clientv3.WithLease(c.id))).
 		Commit()
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound):
@@ -93,7 +86,7 @@ func (c *candidature) take(ctx context.Context, marked int64) (*reign, error) {
 // lead begins the reign, if its time is not over yet.
 func (c *candidature) lead(revision int64) (*reign, error) {
 	r := &reign{
-		lease: c.lease, id: c.id, revision: revision, granted: c.granted, fresh: c.fresh,
+		lease: c.lease, id: c.id, revision: revision, granted: c.granted,
 		term: term.New(c.lease.ctx, c.sent.Add(safe(c.granted))),
 	}
 	if r.term.Over() || !c.lease.start(r.keep) {

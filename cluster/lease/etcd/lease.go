@@ -1,8 +1,7 @@
 // Package etcd keeps the leader's lease in etcd.
 //
 // The holder has a lease of etcd's and one key that lives as long as that lease. A candidate creates the key if it is free, in one transaction,
-// and watches it if not. A second key, which stays, tells whether the last holder released the lease; both are written together. The key's create
-// revision numbers the reign within etcd: what a holder writes is bound to it.
+// and watches it if not. The key's create revision numbers the reign within etcd: what a holder writes is bound to it.
 //
 // etcd's lease ends by etcd's clock; the holder ends its reign by its own, seven eighths of the time after it sent the last renewal that was
 // answered. A leader whose etcd is frozen stops believing in itself therefore. etcd counts in whole seconds, so the lease's time is rounded up
@@ -40,25 +39,18 @@ const (
 
 // A Lease is a port.Lease in etcd.
 type Lease struct {
-	client   *clientv3.Client
-	key      string // the leader, in JSON
-	released string // how the last reign ended
-	ttl      time.Duration
-	log      *slog.Logger
-	ctx      context.Context // until Close
-	close    context.CancelFunc
+	client *clientv3.Client
+	key    string // the leader, in JSON
+	ttl    time.Duration
+	log    *slog.Logger
+	ctx    context.Context // until Close
+	close  context.CancelFunc
 
 	mu      sync.Mutex // nothing is added to running after Close
 	running sync.WaitGroup
 }
 
 var _ port.Lease = (*Lease)(nil)
-
-// What the key released says.
-const (
-	isHeld     = "held"
-	isReleased = "released"
-)
 
 // New returns the lease below a path. It does not wait until a server has answered. The client tries to connect again several times within
 // the lease's time; by itself it would wait for up to two minutes after a long outage.
@@ -79,7 +71,7 @@ func New(servers []string, path string, ttl time.Duration, log *slog.Logger) (*L
 		return nil, fmt.Errorf("connect to etcd: %w", err)
 	}
 	path = "/" + strings.Trim(path, "/")
-	l := &Lease{client: client, key: path + "/leader", released: path + "/released", ttl: ttl, log: log}
+	l := &Lease{client: client, key: path + "/leader", ttl: ttl, log: log}
 	l.ctx, l.close = context.WithCancel(context.Background())
 	return l, nil
 }

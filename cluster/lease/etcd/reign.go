@@ -18,7 +18,6 @@ type reign struct {
 	id       clientv3.LeaseID
 	revision int64         // that created the key
 	granted  time.Duration // the lease's time as etcd has it
-	fresh    bool
 	term     *term.Term
 }
 
@@ -77,9 +76,6 @@ func (r *reign) renew(ctx context.Context) (time.Time, error) {
 // Done implements port.Reign.
 func (r *reign) Done() <-chan struct{} { return r.term.Done() }
 
-// Fresh implements port.Reign.
-func (r *reign) Fresh() bool { return r.fresh }
-
 // Announce implements port.Reign.
 func (r *reign) Announce(ctx context.Context, leader port.Leader) error {
 	value := encode(leader)
@@ -100,7 +96,7 @@ func (r *reign) announce(ctx context.Context, value string) error {
 	return err
 }
 
-// Release implements port.Reign. The mark and the end of the key are one transaction, so whoever leads next sees the mark.
+// Release implements port.Reign.
 func (r *reign) Release(ctx context.Context) error {
 	r.term.End()
 	defer r.lease.start(r.revoke)
@@ -112,9 +108,7 @@ func (r *reign) Release(ctx context.Context) error {
 func (r *reign) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.granted/2)
 	defer cancel()
-	_, err := r.lease.client.Txn(ctx).If(r.own()).
-		Then(clientv3.OpDelete(r.lease.key), clientv3.OpPut(r.lease.released, isReleased)).
-		Commit()
+	_, err := r.lease.client.Txn(ctx).If(r.own()).Then(clientv3.OpDelete(r.lease.key)).Commit()
 	return err
 }
 

@@ -66,7 +66,7 @@ func (l *Lease) Leader(ctx context.Context) (port.Leader, error) {
 	switch {
 	case err != nil:
 		return port.Leader{}, err
-	case s.etag == "" || s.Holder == "" || s.fresh() || s.dead(time.Now()):
+	case s.etag == "" || s.Holder == "" || s.free() || s.dead(time.Now()):
 		return port.Leader{}, port.ErrNoLeader
 	}
 	return s.Leader, nil
@@ -84,7 +84,7 @@ func (l *Lease) Acquire(ctx context.Context, candidate port.Leader) (port.Reign,
 		s, err := l.look(ctx)
 		if err == nil {
 			trouble.Answered()
-			if s.Holder != r.id && !s.fresh() && !s.dead(time.Now()) {
+			if s.Holder != r.id && !s.free() && !s.dead(time.Now()) {
 				left := s.ttl() - time.Since(s.since)
 				term.Sleep(ctx, min(max(left, time.Millisecond), l.ttl/8-rand.N(l.ttl/64+1)))
 				err = ctx.Err()

@@ -35,8 +35,8 @@ type sighting struct {
 	since time.Time // when this observer saw it like this for the first time; zero if there never was one
 }
 
-// fresh says that nobody holds the lease, by the record itself: there is nobody to wait for.
-func (s sighting) fresh() bool { return s.since.IsZero() || s.etag != "" && s.Released }
+// free says that nobody holds the lease, by the record itself: there is nobody to wait for.
+func (s sighting) free() bool { return s.since.IsZero() || s.etag != "" && s.Released }
 
 // dead says that whoever held the lease cannot hold it any more, since the record has not changed for the time of the lease. Its last change
 // was before this observer saw it, and the holder counts from before it sent that.
@@ -55,7 +55,7 @@ func (l *Lease) look(ctx context.Context) (sighting, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case err != nil && l.seen.fresh():
+	case err != nil && l.seen.free():
 		l.seen = sighting{}
 	case err != nil && l.seen.etag != "":
 		// Somebody has deleted the record of a holder that does not know yet: it gets its time to find out.

@@ -15,7 +15,6 @@ import (
 type reign struct {
 	lease *Lease
 	id    string
-	fresh bool
 	term  *term.Term // nil until it is won
 
 	writing chan struct{} // one writes at a time: whoever has put something in. It guards what follows.
@@ -30,10 +29,6 @@ func newReign(l *Lease, candidate port.Leader) *reign {
 
 // claim writes the record over one that is free, or finds that an earlier claim of its own has taken effect although its answer was lost.
 func (r *reign) claim(ctx context.Context, s sighting) error {
-	own := s.Holder == r.id
-	if !own {
-		r.fresh = s.fresh()
-	}
 	until := r.confirmed(s.record)
 	if !time.Now().Before(until) { // another's, or an own one that was found too late to be of use
 		ctx, cancel := context.WithTimeout(ctx, r.lease.ttl/2)
@@ -136,9 +131,6 @@ func (r *reign) write(ctx context.Context, released bool) (until time.Time, err 
 
 // Done implements port.Reign.
 func (r *reign) Done() <-chan struct{} { return r.term.Done() }
-
-// Fresh implements port.Reign.
-func (r *reign) Fresh() bool { return r.fresh }
 
 // Announce implements port.Reign.
 func (r *reign) Announce(ctx context.Context, leader port.Leader) error {

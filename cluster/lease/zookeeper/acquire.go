@@ -71,7 +71,6 @@ type candidature struct {
 	lease   *Lease
 	session *session
 	leader  port.Leader
-	last    string // how the last reign ended; empty while that is not known
 }
 
 // step makes the node if there is none, waits for the one before it, or leads if there is none before it.
@@ -158,49 +157,23 @@ func (c *candidature) watch(ctx context.Context, node string) error {
 	}
 }
 
-// lead begins the reign of the first node's owner, if its session still lives: that is what the write at the end proves.
+// lead begins the reign of the first node's owner, if its session still lives: that is what writing its node anew proves, and no
+// read would.
 func (c *candidature) lead(ctx context.Context, node string) (*reign, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.session.ttl())
 	defer cancel()
 	s, l := c.session, c.lease
-	if err := c.lookBack(ctx); err != nil {
-		return nil, fmt.Errorf("read how the last reign ended: %w", err)
-	}
+	data := encode(c.leader)
 	sent := time.Now()
-	err := s.multi(ctx, &zk.CheckVersionRequest{Path: node, Version: -1}, &zk.SetDataRequest{Path: l.released(), Data: []byte(isHeld), Version: -1})
-	if err != nil {
+	if _, err := do(ctx, s, func() (*zk.Stat, error) { return s.conn.Set(node, data, -1) }); err != nil {
 		return nil, fmt.Errorf("begin a reign: %w", err)
 	}
-	r := &reign{lease: l, session: s, node: node, fresh: c.last == isReleased, term: term.New(l.ctx, sent.Add(s.safe())), left: make(chan struct{})}
+	r := &reign{lease: l, session: s, node: node, term: term.New(l.ctx, sent.Add(s.safe())), left: make(chan struct{})}
 	if r.term.Over() || !l.start(r.keep) {
 		r.term.End()
 		return nil, errors.New("ZooKeeper took longer than the lease lasts")
 	}
 	return r, nil
-}
-
-// lookBack finds out how the last reign ended. It asks once only: afterwards the answer may be this candidate's own mark.
-func (c *candidature) lookBack(ctx context.Context) error {
-	if c.last != "" {
-		return nil
-	}
-	last, err := do(ctx, c.session, func() (string, error) {
-		data, _, err := c.session.conn.Get(c.lease.released())
-		return string(data), err
-	})
-	if errors.Is(err, zk.ErrNoNode) { // there never was one
-		last = isReleased
-		_, err = do(ctx, c.session, func() (string, error) {
-			return c.session.conn.Create(c.lease.released(), []byte(isReleased), 0, zk.WorldACL(zk.PermAll))
-		})
-		if errors.Is(err, zk.ErrNodeExists) { // its answer was lost
-			err = nil
-		}
-	}
-	if err == nil {
-		c.last = last
-	}
-	return err
 }
 
 func encode(leader port.Leader) []byte {
@@ -209,18 +182,4 @@ func encode(leader port.Leader) []byte {
 		panic(err) // strings and a number: cannot fail
 	}
 	return b
-}
-
-// multi does all of some writes or none, and returns the error of the one that does not go.
-func (s *session) multi(ctx context.Context, writes ...any) error {
-	_, err := do(ctx, s, func() (struct{}, error) {
-		answers, err := s.conn.Multi(writes...)
-		for _, a := range answers {
-			if err == nil {
-				err = a.Error
-			}
-		}
-		return struct{}{}, err
-	})
-	return err
 }

@@ -1,8 +1,7 @@
 // Package zookeeper keeps the leader's lease in ZooKeeper, by its recipe of an election.
 //
 // A candidate makes a node that is ephemeral, so it lives as long as the candidate's session, and sequential: who made the first of those that
-// there are leads. Each candidate watches the one before its own only, so that the end of a leader wakes one candidate and not all. A persistent
-// node beside tells whether the last holder released the lease.
+// there are leads. Each candidate watches the one before its own only, so that the end of a leader wakes one candidate and not all.
 //
 // The session ends by the server's clock; the holder ends its reign by its own, three quarters of the session's time after it sent the last
 // request that was answered. The client's own pings say nothing of when they were sent, so the holder sends requests itself.
@@ -51,15 +50,8 @@ func New(servers []string, path string, ttl time.Duration, log *slog.Logger) *Le
 	return l
 }
 
-// Candidates are children of the first; the second says how the last reign ended.
+// candidates is the parent of the candidates' nodes.
 func (l *Lease) candidates() string { return path.Join(l.path, "leader") }
-func (l *Lease) released() string   { return path.Join(l.path, "released") }
-
-// What the node released says.
-const (
-	isHeld     = "held"
-	isReleased = "released"
-)
 
 // start runs f until Close at the latest, and returns false if that was.
 func (l *Lease) start(f func()) bool {

@@ -18,7 +18,6 @@ type reign struct {
 	lease   *Lease
 	session *session
 	node    string
-	fresh   bool
 	term    *term.Term
 
 	mu        sync.Mutex
@@ -87,9 +86,6 @@ func (r *reign) renew(ctx context.Context) (time.Time, error) {
 // Done implements port.Reign.
 func (r *reign) Done() <-chan struct{} { return r.term.Done() }
 
-// Fresh implements port.Reign.
-func (r *reign) Fresh() bool { return r.fresh }
-
 // Announce implements port.Reign.
 func (r *reign) Announce(ctx context.Context, leader port.Leader) error {
 	data := encode(leader)
@@ -119,7 +115,7 @@ func (r *reign) announce(ctx context.Context, data []byte) error {
 	return err
 }
 
-// Release implements port.Reign. The mark and the end of the node are one write, so whoever leads next sees the mark.
+// Release implements port.Reign.
 func (r *reign) Release(ctx context.Context) error {
 	r.mu.Lock()
 	late := r.closing || r.releasing
@@ -142,6 +138,6 @@ func (r *reign) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.session.ttl()/2)
 	defer cancel()
 	defer context.AfterFunc(r.lease.ctx, cancel)()
-	mark := &zk.SetDataRequest{Path: r.lease.released(), Data: []byte(isReleased), Version: -1}
-	return r.session.multi(ctx, &zk.DeleteRequest{Path: r.node, Version: -1}, mark)
+	_, err := do(ctx, r.session, func() (struct{}, error) { return struct{}{}, r.session.conn.Delete(r.node, -1) })
+	return err
 }
