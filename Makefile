@@ -49,14 +49,14 @@ test-kafka: compiler ## Run the tests that need Apache Kafka or ZooKeeper, with 
 test-readers: compiler python ## Read Parquet files with pyarrow, DuckDB, polars and DataFusion, with Python 3.11 or newer
 	$(GO) test -tags readers -count=1 -timeout 15m -v -run TestReaders ./engine/parquetfile
 
-# Without the SQL engine, which it does not need. What -v says of parallel tests is noise.
+# Without the SQL engine, which it does not need. What -v says while tests run is noise.
 .PHONY: test-catalog
 test-catalog: python ## Run the catalog's tests on the local Glue and on moto's, with Python 3.11 or newer
 	CGO_ENABLED=0 $(GO) test -tags moto -count=1 -timeout 15m -v -run 'TestTheLocalGlue|TestMotoIsAGlue' ./local/aws | grep -v '^=== '
 
 .PHONY: test-clients
 test-clients: compiler python ## Use the local AWS endpoint with boto3, AWS CLI, awswrangler and PyAthena, with Python 3.11 or newer
-	$(GO) test -tags clients -count=1 -timeout 15m -v -run TestClientsOfOthers ./cmd/citystream
+	$(GO) test -tags clients -count=1 -timeout 15m -v -run TestClientsOfOthers ./cmd/citystream | grep -v '^=== '
 
 # The packages are kept in the user's cache directory: more than a gigabyte, and loaded once. ensurepip is what Debian's python3 leaves out.
 .PHONY: python

@@ -30,6 +30,12 @@ def rows(sql, **arguments):
     return found[1:]
 
 
+def lines(sql, **arguments):
+    """Returns the lines of a statement such as SHOW, which have no header."""
+    identity = run(sql, **arguments)["QueryExecutionId"]
+    return [r["Data"][0]["VarCharValue"] for r in athena.get_query_results(QueryExecutionId=identity)["ResultSet"]["Rows"]]
+
+
 def object_at(location):
     bucket, _, key = location.removeprefix("s3://").partition("/")
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -140,6 +146,10 @@ def definitions():
     assert manifest and all(f.startswith(unloaded) for f in manifest), manifest
     run(f"CREATE EXTERNAL TABLE t (id string, hour string) STORED AS PARQUET LOCATION '{unloaded}'", **here)
     equal(rows("SELECT count(*) FROM t", **here), [[str(ROWS)]])
+    assert "CREATE EXTERNAL TABLE `t`(" in "".join(lines("SHOW CREATE TABLE t", **here))
+    equal(lines("SHOW TABLES", **here), ["t"])
+    shown = lines("SHOW PARTITIONS gps_data")
+    assert shown and all(line.startswith("date=") and "/hour=" in line for line in shown), shown
     run("CREATE VIEW v AS SELECT hour FROM t", **here)
     equal(rows("SELECT count(*) FROM v", **here), [[str(ROWS)]])
     run("DROP VIEW v", **here)
