@@ -86,7 +86,8 @@ type tableView struct {
 func viewOf(t *glueTable) tableView {
 	v := tableView{
 		t.Name, t.CreateTime, t.TableType, append([]glueColumn{}, columnsOf(t)...), append([]glueColumn{}, t.PartitionKeys...),
-		map[string]string{}, t.LastAccessTime,
+		map[string]string{},
+		t.LastAccessTime,
 	}
 	maps.Copy(v.Parameters, t.Parameters)
 	if d := t.StorageDescriptor; d != nil {

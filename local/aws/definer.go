@@ -159,10 +159,13 @@ func (d *definer) register(ref tableRef, n *newTableOf, b *batch, parts []writte
 		return err
 	}
 	t, err := d.catalog.table(ref.database, ref.table)
-	if err != nil {
-		return err
+	if err == nil {
+		err = d.addWritten(ref, t, parts)
 	}
-	return d.addWritten(ref, t, parts)
+	if err != nil { // its files go away
+		return errors.Join(err, d.call("DeleteTable", struct{ DatabaseName, Name string }{ref.database, ref.table}, nil))
+	}
+	return nil
 }
 
 func (d *definer) createTable(database string, in tableInput) error {

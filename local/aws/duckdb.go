@@ -243,5 +243,21 @@ func (s *session) answer(ctx context.Context, q *query, p *plan) (*result, error
 		return nil, reason(err, prefix, p.script)
 	}
 	r.scanned = s.bytesScanned()
+	if q.statement.kind == explaining {
+		return planOf(r), nil
+	}
 	return r, nil
+}
+
+// planOf makes the result of an EXPLAIN of what the engine tells, whose last column is a text of many lines.
+func planOf(r *result) *result {
+	var text strings.Builder
+	for _, row := range r.rows {
+		if last := row[len(row)-1]; last != nil {
+			text.WriteString(*last)
+		}
+	}
+	plan := lines("Query Plan", strings.TrimRight(text.String(), "\n"))
+	plan.columns[0].kind, plan.scanned = "varchar", r.scanned
+	return plan
 }
