@@ -11,6 +11,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	athenasdk "github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/athena/types"
+
+	"citystream/engine/port"
 )
 
 func TestWorkGroupsAreKept(t *testing.T) {
@@ -181,7 +183,12 @@ func TestPreparedStatementsAreKept(t *testing.T) {
 func TestAthenaTellsOfTheCatalog(t *testing.T) {
 	t.Parallel()
 	e := open(t, Options{})
-	withTables(t, e, "a", "b", "bc")
+	for _, name := range []string{"a", "b", "bc"} {
+		e.ensure(t, port.CatalogTable{
+			Name: name, Location: "s3://lake/" + name + "/", Columns: []port.CatalogColumn{{Name: "id", Type: "string"}},
+			PartitionKeys: []port.CatalogColumn{{Name: "p", Type: "string"}},
+		})
+	}
 	catalog := sdk.String("AwsDataCatalog")
 	catalogs := must[*athenasdk.ListDataCatalogsOutput](t)(e.athena.ListDataCatalogs(t.Context(), &athenasdk.ListDataCatalogsInput{}))
 	one := must[*athenasdk.GetDataCatalogOutput](t)(e.athena.GetDataCatalog(t.Context(), &athenasdk.GetDataCatalogInput{Name: catalog})).DataCatalog
