@@ -118,7 +118,7 @@ func (d *duck) open(ctx context.Context, id string) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the SQL engine: %w", err)
 	}
-	s := &session{duck: d, db: sql.OpenDB(connector), sizes: map[string]int64{}, spill: filepath.Join(d.spill, id)}
+	s := &session{duck: d, db: sql.OpenDB(connector), spill: filepath.Join(d.spill, id)}
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the SQL engine: %w", err), s.db.Close())
 	}

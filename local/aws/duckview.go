@@ -116,6 +116,9 @@ func (s *session) filesAt(ctx context.Context, location string, values []string)
 			return nil, err
 		}
 		s.releases = append(s.releases, release)
+		if s.sizes == nil {
+			s.sizes = map[string]int64{}
+		}
 		s.sizes[filepath.ToSlash(path)] = o.SizeBytes
 		if strings.ContainsAny(path, "*?[{") {
 			return nil, failed("NOT_SUPPORTED", "the local SQL engine takes * ? [ { in a file's path for a pattern: %s", o.Key)
