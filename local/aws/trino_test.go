@@ -114,6 +114,10 @@ func TestTrinosFunctionsDoWhatTrinoDocuments(t *testing.T) {
 	if len(cells) != len(trinoCases) {
 		t.Fatalf("%d cells", len(cells))
 	}
+	alone := e.cells(t, "SELECT "+trinoCases[3].expression+" a, format_datetime(DATE '2020-01-02', 'yy') b") // with what these two call only
+	if want := "a:timestamp|b:varchar\n" + trinoCases[3].want + "|20"; alone != want {
+		t.Errorf("got %s, want %s", alone, want)
+	}
 	for i, c := range trinoCases {
 		if cells[i] != c.want {
 			t.Errorf("%s is %s, want %s", c.expression, cells[i], c.want)
