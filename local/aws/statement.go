@@ -120,7 +120,7 @@ func notTaken(sql string, first word) error {
 // script returns the query that words are.
 func (src *source) script(words []word) *script {
 	begin, end := words[0].begin, words[len(words)-1].end
-	edits := merged(src.edits, trinoEdits(src.sql, words))
+	edits := merged(src.edits, trinoEdits(words))
 	s := scriptOf(src.sql, begin, end, edits)
 	s.hidden = namesHidden(words)
 	s.hiding = func() *script { return scriptOf(src.sql, begin, end, merged(edits, starEdits(words))) }

@@ -1,7 +1,27 @@
 package aws
 
-// trinoFunctions give the engine the functions of Trino that it has not, or that it understands otherwise. Each is tested against what Trino
-// documents.
+import (
+	"slices"
+	"strings"
+)
+
+// functionsFor returns those of trinoFunctions that a text may call, with those that they call: making them all takes longer than many a query.
+func functionsFor(text string) []string {
+	text = strings.ToLower(text)
+	var chosen []string
+	for _, f := range slices.Backward(trinoFunctions) {
+		name, _, _ := strings.Cut(f, "(")
+		if strings.Contains(text, name) || name == "timezone" && strings.Contains(text, "zone") { // AT TIME ZONE calls timezone
+			chosen = append(chosen, f)
+			text += f
+		}
+	}
+	slices.Reverse(chosen)
+	return chosen
+}
+
+// trinoFunctions give the engine the functions of Trino that it has not, or that it understands otherwise. What one calls stands before it. Each
+// is tested against what Trino documents.
 var trinoFunctions = []string{
 	// What the others are made of.
 	`addend(u, n) AS CASE lower(u) WHEN 'millisecond' THEN to_milliseconds(n::DOUBLE) WHEN 'second' THEN to_seconds(n::DOUBLE)
