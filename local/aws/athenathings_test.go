@@ -12,7 +12,6 @@ import (
 	athenasdk "github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/athena/types"
 
-	"citystream/engine/port"
 )
 
 func TestWorkGroupsAreKept(t *testing.T) {
