@@ -121,10 +121,6 @@ scaleout: compiler ## Start 1, 2, 4 and 8 worker nodes, and measure throughput a
 failover: compiler ## Let nodes and stores of a cluster fail, on all three lease stores (FAILOVER="-failover.leases store" chooses)
 	$(GO) test -tags failover -count=1 -timeout 60m -v -run TestFailover ./cmd/citystream $(FAILOVER)
 
-.PHONY: up-local
-up-local: build ## Run a cluster of processes on this machine: two masters and N workers (N=4)
-	bin/citystream lab --workers $(or $(N),4) $(ARGS)
-
 .PHONY: mutants
 mutants: ## Break the protocol on purpose in each way of mutants/, and check that tests turn red
 	mutants/run.sh

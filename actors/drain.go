@@ -21,7 +21,6 @@ type draining struct {
 	said    bool         // the group's last offsets
 	leaving bool         // Leave was sent
 	over    bool
-	clean   bool
 }
 
 // leaveAnyway ends the waiting for a master.

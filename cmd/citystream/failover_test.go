@@ -275,7 +275,9 @@ func freeAddress(t *testing.T) string {
 // settled waits until all nodes are members, and all partitions are read and nobody waits for anything.
 func (c *failing) settled() {
 	c.Helper()
-	c.until("all nodes are back", shared(partitionsOfTheCity, "w1", "w2", "w3"))
+	c.until("all nodes are back, and the leader knows all of them", func(s *state) bool {
+		return s.Settling == 0 && shared(partitionsOfTheCity, "w1", "w2", "w3")(s)
+	})
 	c.read.allRead(c.T, partitionsOfTheCity)
 	c.until("two masters are there", func(*state) bool { return c.isUp("m1") && c.isUp("m2") })
 }

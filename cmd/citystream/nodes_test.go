@@ -23,7 +23,6 @@ type nodes struct {
 	dir     string
 	masters map[string]*lab.Process
 	workers map[string]*lab.Process
-	config  string
 	fleet   *exec.Cmd
 }
 
