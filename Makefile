@@ -95,6 +95,10 @@ bench-packages: compiler ## Run Go's benchmarks of the packages, in benchstat's 
 bench-program: build ## Measure the whole program (ARGS="steady", or "--compare OLD steady"; ARGS=-h lists what there is)
 	$(GO) run ./bench $(ARGS)
 
+.PHONY: large
+large: ## Let 1,000 simulated workers with 100,000 partitions start, die, return and change their leader (ARGS="-large.patience 4" on a busy machine)
+	$(GO) test -count=1 -timeout 10m -v -run TestALargeCluster ./actors -large $(ARGS)
+
 .PHONY: bench-guard
 bench-guard: build ## Check that the worker costs not far more than the bare path
 	$(GO) run ./bench guard

@@ -42,15 +42,16 @@ type crowdOptions struct {
 
 // crowdCounts is what the workers have seen since they began.
 type crowdCounts struct {
-	Owned     int // partitions that a living worker has now
-	Doubled   int // times that a living worker was given what another living one had
-	Given     int // times that a partition was begun
-	Lost      int // partitions that lost workers had
-	Abandoned int // partitions given up because no master answered
-	Members   int // workers that are registered
-	Reports   int // heartbeats
-	Answers   int // acks
-	In, Out   int // bytes of the master's messages, and of those to it
+	Owned      int // partitions that a living worker has now
+	Doubled    int // times that a living worker was given what another living one had
+	Given      int // times that a partition was begun
+	Lost       int // partitions that lost workers had
+	Abandoned  int // partitions given up because no master answered
+	Leaderless int // looks that have found no leader
+	Members    int // workers that are registered
+	Reports    int // heartbeats
+	Answers    int // acks
+	In, Out    int // bytes of the master's messages, and of those to it
 }
 
 // crowd are simulated workers, and who of them has what. The counts are safe for concurrent use; the rest is the command loop's.
@@ -63,6 +64,7 @@ type crowd struct {
 	counts crowdCounts
 	owners map[commitlog.Log]string
 	epoch  int64 // of who leads
+	vacant bool  // nobody leads
 }
 
 func runCrowd(text string) int {
@@ -83,7 +85,9 @@ func runCrowd(text string) int {
 		case in.Text() == "start":
 			c.start()
 		case in.Text() == "elect":
-			c.count(func(*crowdCounts) { c.epoch++ })
+			c.count(func(*crowdCounts) { c.epoch, c.vacant = c.epoch+1, false })
+		case in.Text() == "depose":
+			c.count(func(*crowdCounts) { c.vacant = true })
 		}
 		c.count(func(now *crowdCounts) {
 			now.Owned = len(c.owners)
@@ -179,8 +183,13 @@ func (s *simulated) onTick(ctx actor.Context) {
 	}
 	if do.Look {
 		var epoch int64
-		s.crowd.count(func(*crowdCounts) { epoch = s.crowd.epoch })
-		s.link.Leader(true, epoch, epoch > s.epoch, now)
+		var vacant bool
+		s.crowd.count(func(c *crowdCounts) {
+			if epoch, vacant = s.crowd.epoch, s.crowd.vacant; vacant {
+				c.Leaderless++
+			}
+		})
+		s.link.Leader(!vacant, epoch, epoch > s.epoch, now)
 	}
 	switch {
 	case do.Register:
