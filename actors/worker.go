@@ -29,16 +29,17 @@ type worker struct {
 	budget  *Budget
 	options WorkerOptions
 
-	master   *actor.PID // nil while none is known
-	link     *membership.Link
-	looking  bool  // in the lease store
-	epoch    int64 // of the master whose answers count
-	catalog  *actor.PID
-	owned    map[commitlog.Log]*owned
-	released []*messages.Released // said with each heartbeat until the master stops assigning them
-	offsets  *groupOffsets        // nil without
-	drain    *draining            // nil unless it is to end
-	ticking  chan struct{}
+	master    *actor.PID // nil while none is known
+	link      *membership.Link
+	looking   bool  // in the lease store
+	reporting bool  // a report is due
+	epoch     int64 // of the master whose answers count
+	catalog   *actor.PID
+	owned     map[commitlog.Log]*owned
+	released  []*messages.Released // said with each heartbeat until the master stops assigning them
+	offsets   *groupOffsets        // nil without
+	drain     *draining            // nil unless it is to end
+	ticking   chan struct{}
 }
 
 // WorkerOptions name a worker.
@@ -114,6 +115,9 @@ func (w *worker) Receive(ctx actor.Context) {
 		}
 	case *messages.Drain:
 		w.onDrain(ctx)
+	case report:
+		w.reporting = false
+		w.beat(ctx)
 	case offsetsSaid:
 		w.onOffsetsSaid(ctx)
 	case *messages.Left, leaveAnyway:
@@ -244,8 +248,14 @@ func (w *worker) say(ctx actor.Context, log commitlog.Log, version int64, err er
 		w.log.Error("a partition has stopped and needs a person", "log", log, "error", err, "what_to_do", advice(err))
 	}
 	w.released = append(w.released, r)
-	w.beat(ctx)
+	if !w.reporting {
+		w.reporting = true
+		ctx.Send(ctx.Self(), report{}) // behind what else ends at the same time: a burst makes one report
+	}
 }
+
+// report says that there is news for the master.
+type report struct{}
 
 const goOn = "to go on without them, set kafka.failOnDataLoss to false: the loss is then written into the commit log"
 
