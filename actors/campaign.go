@@ -25,9 +25,10 @@ type Campaign struct {
 	self   port.Leader
 	log    *slog.Logger
 
-	mu     sync.Mutex
-	master *actor.PID // nil while another leads, or nobody
-	epoch  commitlog.Epoch
+	mu      sync.Mutex
+	master  *actor.PID // nil while another leads, or nobody
+	watcher *actor.PID // of the actors of a reign
+	epoch   commitlog.Epoch
 }
 
 // Waits of a campaign.
@@ -36,6 +37,7 @@ const (
 	releaseMax  = 3 * time.Second
 	stopMax     = 10 * time.Second
 	lonelyFor   = 4 * time.Second // long enough for another that stands by
+	failedFor   = 2 * time.Second // before the next try of a reign that could not begin, or whose actors have ended
 )
 
 // NewCampaign makes the campaign of a node, which is reached as self says.
@@ -57,15 +59,18 @@ func (c *Campaign) Run(ctx context.Context) error {
 		}
 		lonely, err := c.reign(ctx, held)
 		if err != nil && ctx.Err() == nil {
-			c.log.Warn("the lease is not held any more", "error", err)
+			c.log.Warn("this reign is over", "error", err)
 		}
 		timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMax)
 		if err := held.Release(timed); err != nil && !errors.Is(err, port.ErrLeaseLost) {
 			c.log.Warn("the lease could not be given back; another leads when its time has run out", "error", err)
 		}
 		cancel()
-		if lonely {
+		switch {
+		case lonely:
 			pause(ctx, lonelyFor) // another may reach the workers: it goes first
+		case err != nil && !errors.Is(err, port.ErrLeaseLost):
+			pause(ctx, failedFor)
 		}
 	}
 	return nil
@@ -91,16 +96,18 @@ func (c *Campaign) reign(ctx context.Context, held port.Reign) (lonely bool, err
 	if err := c.announce(timed, held, begun.Epoch); err != nil { // which also proves that the lease is held still
 		return false, fmt.Errorf("won the lease, but cannot say so: %w", err)
 	}
-	alone := make(chan struct{}, 1)
-	if err := c.start(life, held, begun, alone); err != nil {
+	alone, crashed := make(chan struct{}, 1), make(chan error, 1)
+	if err := c.start(life, held, begun, alone, crashed); err != nil {
 		return false, err
 	}
-	defer c.stop(ctx)
+	defer func() { c.stop(ctx, err) }()
 	select {
 	case <-ctx.Done():
 		return false, nil
 	case <-held.Done():
 		return false, port.ErrLeaseLost
+	case err := <-crashed:
+		return false, err
 	case <-alone:
 		c.log.Warn("no worker is heard of any more: perhaps another master hears them; giving the lease back for a while", "for", lonelyFor)
 		return true, nil
@@ -114,7 +121,7 @@ func (c *Campaign) announce(ctx context.Context, held port.Reign, epoch commitlo
 }
 
 // start starts the actors of a reign.
-func (c *Campaign) start(life context.Context, held port.Reign, begun reign.Beginning, alone chan<- struct{}) error {
+func (c *Campaign) start(life context.Context, held port.Reign, begun reign.Beginning, alone chan<- struct{}, crashed chan<- error) error {
 	o := MasterOptions{Epoch: begun.Epoch, Name: c.self.Name, Settle: c.node.Orphaned}
 	if begun.Fresh {
 		o.Settle = 0
@@ -150,6 +157,12 @@ func (c *Campaign) start(life context.Context, held port.Reign, begun reign.Begi
 	}
 	c.mu.Lock()
 	c.master, c.epoch = master, begun.Epoch
+	c.watcher = watch(c.system, func(who *actor.PID) {
+		select {
+		case crashed <- fmt.Errorf("the actor %s has ended unasked; the log says why", who.Id):
+		default: // the first counts
+		}
+	}, master, o.Catalog)
 	c.mu.Unlock()
 	c.node.Metrics.Leading.Set(1)
 	c.node.Metrics.Epoch.Set(float64(begun.Epoch))
@@ -157,30 +170,51 @@ func (c *Campaign) start(life context.Context, held port.Reign, begun reign.Begi
 	return nil
 }
 
-// stop ends the actors of a reign. One that had no workers says so, so that the next need not wait for any.
-func (c *Campaign) stop(ctx context.Context) {
+// stop ends the actors of a reign: at once where the lease is lost. One that had no workers says so, so that the next need not wait for any.
+func (c *Campaign) stop(ctx context.Context, why error) {
 	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMax)
 	defer cancel()
-	status, err := c.Status(timed)
-	c.mu.Lock()
-	master, epoch := c.master, c.epoch
-	c.master = nil
-	c.mu.Unlock()
-	if err == nil && len(status.Workers) == 0 && status.SettlingMillis == 0 {
-		if err := reign.EndIdle(timed, c.node.Store, epoch); err != nil {
-			c.log.Info("the next master waits for workers in vain", "error", err)
-		}
+	idle := false
+	if why == nil {
+		status, err := c.Status(timed)
+		idle = err == nil && len(status.Workers) == 0 && status.SettlingMillis == 0
 	}
-	c.node.Metrics.Leading.Set(0)
-	c.node.Metrics.Epoch.Set(0)
+	c.mu.Lock()
+	master, watcher, epoch := c.master, c.watcher, c.epoch
+	c.master, c.watcher = nil, nil
+	c.mu.Unlock()
 	var catalog *actor.PID
 	if c.node.Catalog != nil {
 		catalog = actor.NewPID(c.system.Address(), catalogName)
 	}
-	if err := errors.Join(stopActor(c.system, master), stopActor(c.system, catalog)); err != nil {
+	if err := errors.Join(stopActor(c.system, watcher), stopActor(c.system, master), stopActor(c.system, catalog)); err != nil {
 		c.log.Warn("an actor did not confirm its end", "error", err)
 	}
+	c.node.Metrics.Leading.Set(0)
+	c.node.Metrics.Epoch.Set(0)
 	c.log.Info("not leading any more")
+	if !idle {
+		return
+	}
+	if err := reign.EndIdle(timed, c.node.Store, epoch); err != nil {
+		c.log.Info("the next master waits for workers in vain", "error", err)
+	}
+}
+
+// watch calls ended when one of the actors has ended; nil ones are none. The watcher is to be stopped before they are.
+func watch(system *actor.ActorSystem, ended func(*actor.PID), actors ...*actor.PID) *actor.PID {
+	return system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case *actor.Started:
+			for _, a := range actors {
+				if a != nil {
+					ctx.Watch(a)
+				}
+			}
+		case *actor.Terminated:
+			ended(m.Who)
+		}
+	}))
 }
 
 // stopActor stops an actor and waits until it has ended; nil is none.

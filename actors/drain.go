@@ -13,11 +13,15 @@ import (
 // may be gone.
 const leaveMax = 2 * time.Second
 
+// lastOffsetsMax is how long it waits for Kafka to take the group's last offsets.
+const lastOffsetsMax = 5 * time.Second
+
 // draining is the end of a worker: its partitions commit what they have read and are released; the master takes note, and gives them to others;
 // the group's offsets are said; the master lets the worker leave.
 type draining struct {
 	asked   []*actor.PID // who is told in the end
 	empty   time.Time    // since when nothing runs
+	asking  time.Time    // since when a master's word is waited for
 	said    bool         // the group's last offsets
 	leaving bool         // Leave was sent
 	over    bool
@@ -43,7 +47,18 @@ func (w *worker) onDrain(ctx actor.Context) {
 
 // drainTicks looks whether the master is still to be waited for.
 func (w *worker) drainTicks(ctx actor.Context, now time.Time) {
-	if d := w.drain; d != nil && !d.empty.IsZero() && !d.over && now.Sub(d.empty) > leaveMax {
+	d := w.drain
+	if d == nil || d.empty.IsZero() || d.over {
+		return
+	}
+	if !d.said && now.Sub(d.empty) > lastOffsetsMax { // only tools that show lag by them are wrong
+		d.said = true
+		w.drainGoesOn(ctx)
+	}
+	if d.said && d.asking.IsZero() {
+		d.asking = now
+	}
+	if !d.asking.IsZero() && now.Sub(d.asking) > leaveMax {
 		ctx.Send(ctx.Self(), leaveAnyway{})
 	}
 }

@@ -77,6 +77,13 @@ func (g *groupOffsets) note(log commitlog.Log, next record.Offset) {
 	}
 }
 
+// forget drops what was noted of a partition that another may own by now, and know better.
+func (g *groupOffsets) forget(log commitlog.Log) {
+	if g != nil {
+		delete(g.noted, log)
+	}
+}
+
 // last hands over what is left, and ends.
 func (g *groupOffsets) last() {
 	if g == nil || g.ended {

@@ -50,6 +50,7 @@ type master struct {
 	times      *tableTimes            // what idle partitions follow
 	firstOrder int64                  // of the words to a worker
 	drain      *actor.PID             // who is told when all workers are drained
+	unclean    bool                   // a worker has been drained that had stopped a partition with an error
 	lonely     bool                   // the last worker has died, which has been told
 	ticking    chan struct{}
 	gauges     *placementGauges
@@ -97,6 +98,13 @@ type (
 // MasterProps makes a master. One that comes after a crash waits for the workers as a new one does.
 func MasterProps(node *Node, o MasterOptions) *actor.Props {
 	lives := 0
+	raised := o.Raised
+	o.Raised = func(e commitlog.Epoch) {
+		o.Epoch = e // for the next life: workers have heard of it
+		if raised != nil {
+			raised(e)
+		}
+	}
 	return actor.PropsFromProducer(func() actor.Actor {
 		if lives++; lives > 1 {
 			o.Settle = node.Orphaned
@@ -237,9 +245,7 @@ func (m *master) onEpoch(ctx actor.Context, in epochRaised) {
 		m.epoch = max(m.epoch, in.epoch)
 		m.log = m.node.Log.With("role", "master", "epoch", m.epoch)
 		m.log.Info("epoch raised")
-		if m.options.Raised != nil {
-			m.options.Raised(m.epoch)
-		}
+		m.options.Raised(m.epoch)
 	}
 	m.replan(ctx)
 }

@@ -17,7 +17,7 @@ func (m *master) status() *messages.Status {
 	for _, name := range slices.Sorted(maps.Keys(m.members)) {
 		w := m.members[name]
 		ws := &messages.WorkerStatus{
-			Worker: name, Incarnation: w.incarnation, Alive: true, Zone: w.zone, Address: w.pid.Address, Draining: w.draining,
+			Worker: name, Incarnation: w.incarnation, Deaf: w.deaf, Zone: w.zone, Address: w.pid.Address, Draining: w.draining,
 			Assigned: int64(len(m.places.byWorker[name])),
 		}
 		if heard, ok := m.roster.Heard(name); ok {

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -38,12 +39,13 @@ func (m *master) onRegister(ctx actor.Context, in *messages.Register) {
 	if w.followed.IsZero() {
 		w.followed = time.Now()
 	}
-	for _, o := range in.Owned {
+	owned := m.configured(in.Owned)
+	for _, o := range owned {
 		if p := m.places.of(fromLog(o.Log)); p.worker != in.Worker {
 			m.settlement.Adopt(in.Worker, p.log)
 		}
 	}
-	m.places.adopt(in.Worker, in.Zone, in.Owned)
+	m.places.adopt(in.Worker, in.Zone, owned)
 	w.order++
 	answer.Order = w.order
 	m.node.Metrics.Workers.Set(float64(len(m.members)))
@@ -51,11 +53,18 @@ func (m *master) onRegister(ctx actor.Context, in *messages.Register) {
 		answer.Catalog = &messages.Address{Host: m.options.Catalog.Address, Id: m.options.Catalog.Id}
 	}
 	ctx.Respond(answer)
+	w.draining = w.draining || in.Draining
 	if m.drain != nil {
 		w.draining = true
 		ctx.Request(w.pid, &messages.Drain{})
 	}
 	m.replan(ctx)
+}
+
+// configured returns those of the statuses whose tables are in the configuration: what a table had that is there no more, its worker commits and gives
+// back.
+func (m *master) configured(all []*messages.PartitionStatus) []*messages.PartitionStatus {
+	return slices.DeleteFunc(slices.Clone(all), func(s *messages.PartitionStatus) bool { return m.node.Table(s.GetLog().GetTable()) == nil })
 }
 
 func (m *master) onHeartbeat(ctx actor.Context, in *messages.Heartbeat) {
@@ -191,6 +200,7 @@ func (m *master) onLeave(ctx actor.Context, in *messages.Leave) {
 // forget takes a worker out, and frees what it had.
 func (m *master) forget(ctx actor.Context, name string) {
 	delete(m.members, name)
+	m.unclean = m.unclean || m.drain != nil && m.places.hasFailed(name)
 	m.places.bury(name)
 	m.node.Metrics.Workers.Set(float64(len(m.members)))
 	m.replan(ctx)
@@ -210,9 +220,5 @@ func (m *master) drainedWhenEmpty(ctx actor.Context) {
 	if m.drain == nil || len(m.members) > 0 {
 		return
 	}
-	clean := true
-	for _, p := range m.places.list {
-		clean = clean && p.failed == ""
-	}
-	ctx.Send(m.drain, &messages.Drained{Clean: clean})
+	ctx.Send(m.drain, &messages.Drained{Clean: !m.unclean})
 }

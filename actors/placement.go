@@ -2,6 +2,7 @@ package actors
 
 import (
 	"cmp"
+	"slices"
 
 	"citystream/cluster/assign"
 	"citystream/engine/commitlog"
@@ -19,7 +20,8 @@ type placement struct {
 	revoked  int64  // order of the word that revokes it
 	to       string // who is to have it when it is released, as the last plan has it; "" if it is not to move
 	zone     string // of the worker that had it last
-	failed   string // why it was stopped by an error that does not pass; it is not given away again in this reign
+	failed   string // why it was stopped by an error that does not pass; it is given away again when the worker that said so has left
+	failedBy string // that worker
 	status   *messages.PartitionStatus
 	rate     float64 // and lag: the last that are known, whoever had it then
 	lag      int64
@@ -29,7 +31,7 @@ type placement struct {
 // stands takes note of how a log stands at its worker.
 func (p *placement) stands(st *messages.PartitionStatus) {
 	p.status = st
-	if st.Owned {
+	if st.Owned && st.Retrying == "" { // one that waits for a device reads less than it has to
 		p.rate, p.lag = st.Rate, max(0, st.End-st.Position)
 	}
 }
@@ -94,8 +96,18 @@ func (s *placements) take(p *placement) {
 	p.worker, p.revoking, p.revoked, p.status = "", false, 0, nil
 }
 
-// bury frees what a worker had.
+// hasFailed says whether a worker has stopped a partition with an error.
+func (s *placements) hasFailed(worker string) bool {
+	return slices.ContainsFunc(s.list, func(p *placement) bool { return p.failedBy == worker })
+}
+
+// bury frees what a worker had, and what it could not go on with: somebody may have mended the cause, and started it again.
 func (s *placements) bury(worker string) {
+	for _, p := range s.list {
+		if p.failedBy == worker {
+			p.failed, p.failedBy = "", ""
+		}
+	}
 	for p := range s.byWorker[worker] {
 		s.take(p)
 	}
@@ -202,7 +214,7 @@ func (s *placements) released(r *messages.Released) (p *placement, news bool) {
 	}
 	s.take(p)
 	if r.Cause == messages.Released_FAILED {
-		p.failed = r.Error
+		p.failed, p.failedBy = r.Error, r.Worker
 	}
 	return p, true
 }

@@ -87,6 +87,11 @@ func TestAReleaseOfAnOlderAssignmentIsNoNews(t *testing.T) {
 	if s.ofOwner("a") != 0 {
 		t.Error("a partition that stopped with an error was given away again")
 	}
+	s.bury("a")
+	s.plan(workersNamed("a"), false, anyLog, assign.Options{})
+	if s.ofOwner("a") != 1 {
+		t.Error("a partition was not given away again after the worker that had stopped it was started anew")
+	}
 }
 
 func TestANewMasterTakesOverWhatWorkersBring(t *testing.T) {

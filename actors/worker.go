@@ -72,9 +72,13 @@ type tick struct{}
 // ErrNamesake is why a worker ends whose name a younger one has.
 var ErrNamesake = errors.New("a younger worker has the same name: give each worker a name of its own (node.name)")
 
-// WorkerProps makes a worker.
+// WorkerProps makes a worker. One that comes after a crash is another incarnation: its numbers begin anew.
 func WorkerProps(node *Node, o WorkerOptions) *actor.Props {
+	lives := 0
 	return actor.PropsFromProducer(func() actor.Actor {
+		if lives++; lives > 1 {
+			o.Incarnation = NewIncarnation()
+		}
 		return &worker{
 			node: node, log: node.Log.With("worker", o.Name, "incarnation", o.Incarnation), options: o, master: o.Master,
 			budget: NewBudget(node.MemoryBytes, node.Uploads, node.Metrics).limited(node.MaxRate), owned: map[commitlog.Log]*owned{},
@@ -230,6 +234,9 @@ func (w *worker) onEnded(ctx actor.Context, m partitionEnded) {
 	}
 	w.owned[m.log].gauges.clear()
 	delete(w.owned, m.log)
+	if m.err != nil {
+		w.offsets.forget(m.log)
+	}
 	w.say(ctx, m.log, m.version, m.err, m.seen)
 	w.drainGoesOn(ctx)
 }
@@ -274,6 +281,6 @@ func advice(err error) string {
 	case errors.As(err, &lost):
 		return "restore the topic if you can: offsets that were committed must not come again with other records"
 	default:
-		return "restart the worker after the cause is mended: it goes on from the last commit"
+		return "mend the cause, and restart this worker: the partition goes on from the last commit"
 	}
 }

@@ -23,13 +23,13 @@ type leaderFound struct {
 	err    error
 }
 
-// lookMax is how long a look in the lease store may take.
-const lookMax = 3 * time.Second
+// lookAfter is after how many halves of a heartbeat without an answer the lease is looked at.
+const lookAfter = 3
 
 func (w *worker) start(ctx actor.Context) {
 	now := time.Now()
 	w.link = membership.NewLink(w.options.Incarnation, membership.LinkLimits{
-		Heartbeat: w.node.Heartbeat, StopAfter: w.node.WorkerSelfStop, OrphanedAfter: w.node.Orphaned, LookAfter: w.node.Heartbeat + w.node.Heartbeat/2,
+		Heartbeat: w.node.Heartbeat, StopAfter: w.node.WorkerSelfStop, OrphanedAfter: w.node.Orphaned, LookAfter: w.node.Heartbeat * lookAfter / 2,
 	}, now)
 	if w.options.Find == nil {
 		w.link.Leader(true, 0, true, now)
@@ -73,8 +73,9 @@ func (w *worker) look(ctx actor.Context) {
 	}
 	w.looking = true
 	self, root, find := ctx.Self(), ctx.ActorSystem().Root, w.options.Find
+	patience := w.node.WorkerSelfStop - w.node.Heartbeat*lookAfter/2 // a later outcome would be of no use
 	go func() {
-		timed, cancel := context.WithTimeout(context.Background(), lookMax)
+		timed, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		leader, err := find(timed)
 		root.Send(self, leaderFound{leader, err})
@@ -108,7 +109,7 @@ func (w *worker) onLeader(ctx actor.Context, m leaderFound) {
 
 func (w *worker) register(ctx actor.Context, number int64) {
 	ctx.Request(w.master, &messages.Register{
-		Worker: w.options.Name, Incarnation: w.options.Incarnation, Zone: w.options.Zone, Beat: number, Owned: w.statuses(),
+		Worker: w.options.Name, Incarnation: w.options.Incarnation, Zone: w.options.Zone, Beat: number, Draining: w.drain != nil, Owned: w.statuses(),
 	})
 }
 
@@ -144,6 +145,7 @@ func (w *worker) abandon(ctx actor.Context) {
 	for log, o := range w.owned {
 		ctx.Stop(o.pid)
 		o.gauges.clear()
+		w.offsets.forget(log)
 		delete(w.owned, log)
 	}
 	w.released = nil
@@ -208,6 +210,7 @@ func (w *worker) endIfRefused(ctx actor.Context) {
 	if w.link.Refused() {
 		w.abandon(ctx)
 		w.ended(ErrNamesake)
+		w.drainGoesOn(ctx)
 	}
 }
 

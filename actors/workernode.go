@@ -14,10 +14,10 @@ import (
 
 // WorkerNode is the one worker of a process that belongs to a cluster of nodes. Safe for concurrent use.
 type WorkerNode struct {
-	system *actor.ActorSystem
-	worker *actor.PID
-	ended  chan error
-	member atomic.Bool
+	system          *actor.ActorSystem
+	worker, watcher *actor.PID
+	ended           chan error
+	member          atomic.Bool
 }
 
 // StartWorker starts a worker that looks for its master by find.
@@ -28,14 +28,7 @@ func StartWorker(system *actor.ActorSystem, node *Node, o WorkerOptions) (*Worke
 	if n.worker, err = system.Root.SpawnNamed(WorkerProps(node, o), workerName); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-		switch ctx.Message().(type) {
-		case *actor.Started:
-			ctx.Watch(n.worker)
-		case *actor.Terminated:
-			n.end(errors.New("the worker has ended unasked; its log says why"))
-		}
-	}))
+	n.watcher = watch(system, func(*actor.PID) { n.end(errors.New("the worker has ended unasked; its log says why")) }, n.worker)
 	return n, nil
 }
 
@@ -70,7 +63,7 @@ func (n *WorkerNode) Drain(ctx context.Context) error {
 
 // Stop ends the worker at once; what is not committed is read again by the partitions' next owners.
 func (n *WorkerNode) Stop() error {
-	if err := stopActor(n.system, n.worker); err != nil {
+	if err := errors.Join(stopActor(n.system, n.watcher), stopActor(n.system, n.worker)); err != nil {
 		return fmt.Errorf("stop worker: %w", err)
 	}
 	return nil

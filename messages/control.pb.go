@@ -198,6 +198,7 @@ type Register struct {
 	Owned         []*PartitionStatus     `protobuf:"bytes,3,rep,name=owned,proto3" json:"owned,omitempty"`
 	Zone          string                 `protobuf:"bytes,4,opt,name=zone,proto3" json:"zone,omitempty"`
 	Beat          int64                  `protobuf:"varint,5,opt,name=beat,proto3" json:"beat,omitempty"`
+	Draining      bool                   `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"` // it ends: nothing is to be assigned to it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -265,6 +266,13 @@ func (x *Register) GetBeat() int64 {
 		return x.Beat
 	}
 	return 0
+}
+
+func (x *Register) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
 }
 
 // Registered confirms a registration.
@@ -1522,7 +1530,7 @@ type WorkerStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
 	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Alive         bool                   `protobuf:"varint,3,opt,name=alive,proto3" json:"alive,omitempty"`
+	Deaf          bool                   `protobuf:"varint,3,opt,name=deaf,proto3" json:"deaf,omitempty"` // it does not hear the master: nothing is assigned to it
 	Partitions    []*PartitionStatus     `protobuf:"bytes,4,rep,name=partitions,proto3" json:"partitions,omitempty"`
 	Zone          string                 `protobuf:"bytes,5,opt,name=zone,proto3" json:"zone,omitempty"`
 	Address       string                 `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
@@ -1577,9 +1585,9 @@ func (x *WorkerStatus) GetIncarnation() string {
 	return ""
 }
 
-func (x *WorkerStatus) GetAlive() bool {
+func (x *WorkerStatus) GetDeaf() bool {
 	if x != nil {
-		return x.Alive
+		return x.Deaf
 	}
 	return false
 }
@@ -2230,13 +2238,14 @@ const file_control_proto_rawDesc = "" +
 	"\tpartition\x18\x03 \x01(\x05R\tpartition\"-\n" +
 	"\aAddress\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\x9f\x01\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xbb\x01\n" +
 	"\bRegister\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x121\n" +
 	"\x05owned\x18\x03 \x03(\v2\x1b.citystream.PartitionStatusR\x05owned\x12\x12\n" +
 	"\x04zone\x18\x04 \x01(\tR\x04zone\x12\x12\n" +
-	"\x04beat\x18\x05 \x01(\x03R\x04beat\"\xb7\x01\n" +
+	"\x04beat\x18\x05 \x01(\x03R\x04beat\x12\x1a\n" +
+	"\bdraining\x18\x06 \x01(\bR\bdraining\"\xb7\x01\n" +
 	"\n" +
 	"Registered\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12 \n" +
@@ -2350,11 +2359,11 @@ const file_control_proto_rawDesc = "" +
 	"\x06failed\x18\x05 \x03(\v2\x1b.citystream.PartitionStatusR\x06failed\x12\x16\n" +
 	"\x06leader\x18\x06 \x01(\tR\x06leader\x12'\n" +
 	"\x0fsettling_millis\x18\a \x01(\x03R\x0esettlingMillis\x12\x14\n" +
-	"\x05moves\x18\b \x01(\x03R\x05moves\"\xa8\x02\n" +
+	"\x05moves\x18\b \x01(\x03R\x05moves\"\xa6\x02\n" +
 	"\fWorkerStatus\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
-	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x14\n" +
-	"\x05alive\x18\x03 \x01(\bR\x05alive\x12;\n" +
+	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x12\n" +
+	"\x04deaf\x18\x03 \x01(\bR\x04deaf\x12;\n" +
 	"\n" +
 	"partitions\x18\x04 \x03(\v2\x1b.citystream.PartitionStatusR\n" +
 	"partitions\x12\x12\n" +

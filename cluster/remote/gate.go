@@ -103,7 +103,8 @@ func (g *gated) meet(c *remote.ServerConnection) error {
 }
 
 // filter takes what must not pass out of a batch. A message of a type that is not known here is dropped alone: a node of a newer version
-// may know more, and the rest of its batch counts. A batch that is malformed is refused: only a fault or an attack makes one.
+// may know more, and the rest of its batch counts. A batch that is malformed, or that speaks for actors of a third node, is refused: only a fault or an
+// attack makes one.
 func (g *gated) filter(b *remote.MessageBatch) error {
 	known := make([]protoreflect.MessageType, len(b.GetTypeNames()))
 	for i, name := range b.GetTypeNames() {
@@ -113,6 +114,9 @@ func (g *gated) filter(b *remote.MessageBatch) error {
 	for _, e := range b.GetEnvelopes() {
 		if err := whole(e, b); err != nil {
 			return status.Error(codes.InvalidArgument, err.Error())
+		}
+		if n := e.GetSender(); n > 0 && b.GetSenders()[n-1].GetAddress() != g.peer {
+			return status.Errorf(codes.PermissionDenied, "%s speaks for an actor of %s", g.peer, b.GetSenders()[n-1].GetAddress())
 		}
 		mt := known[e.GetTypeId()]
 		if mt == nil {

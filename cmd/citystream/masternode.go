@@ -64,7 +64,10 @@ func runMaster(c *cobra.Command, keys map[string]string) (err error) {
 			return nil, err
 		}
 		registered, err := campaign.CatalogStatus(ctx)
-		return &messages.ClusterStatus{Status: s, Catalog: registered}, err
+		if err != nil {
+			n.log.Warn("the catalog does not say how it stands", "error", err)
+		}
+		return &messages.ClusterStatus{Status: s, Catalog: registered}, nil
 	})
 	return campaign.Run(ctx)
 }

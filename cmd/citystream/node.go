@@ -63,6 +63,9 @@ func openNode(ctx context.Context, cfg *config.Config, role string) (n *node, er
 		}
 	}
 	n.pages.alive(n.remote.System())
+	if loopback(n.pages.address) && !loopback(n.remote.Address()) {
+		n.log.Warn("the pages of this node are reached from this machine only: say with --http where others reach them", "http", n.pages.address)
+	}
 	n.metrics.CertificateExpires(n.remote.CertificateExpires)
 	fmt.Printf("%s %s at %s, pages http://%s\n", role, n.name, n.remote.Address(), n.httpAddress())
 	n.log.Info("node is up", "role", role, "address", n.remote.Address(), "http", n.pages.address, "lease", cfg.Lease.Kind, "version", version)
@@ -163,10 +166,12 @@ func (n *node) self() port.Leader {
 	return port.Leader{Name: n.name, Address: n.remote.Address(), HTTP: n.httpAddress()}
 }
 
-// httpAddress is where others reach the pages: the host that they know this node by, and the port that was taken.
+// httpAddress is where others reach the pages: the address that they listen at, with the host that others know this node by where that is every address.
 func (n *node) httpAddress() string {
-	host, _, _ := net.SplitHostPort(n.remote.Address())
-	_, taken, _ := net.SplitHostPort(n.pages.address)
+	host, taken, _ := net.SplitHostPort(n.pages.address)
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host, _, _ = net.SplitHostPort(n.remote.Address())
+	}
 	return net.JoinHostPort(host, taken)
 }
 
@@ -244,4 +249,11 @@ func (n *node) drained(drain func(context.Context) error) error {
 	}
 	n.log.Info("ended: everything that was read is committed")
 	return nil
+}
+
+// loopback says whether an address is one of this machine only.
+func loopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -217,6 +217,7 @@ type workerState struct {
 	Incarnation string  `json:"incarnation"`
 	Partitions  int64   `json:"partitions"`
 	Draining    bool    `json:"draining"`
+	Deaf        bool    `json:"deaf"` // it does not hear the master: nothing is assigned to it
 	Silence     float64 `json:"silence_seconds"`
 	Rate        float64 `json:"records_per_second"`
 	Lag         int64   `json:"lag"`
@@ -256,7 +257,7 @@ func stateOf(c *messages.ClusterStatus) *state {
 	s := &state{Leader: m.GetLeader(), Epoch: m.GetEpoch(), Settling: float64(m.GetSettlingMillis()) / 1000, Moves: m.GetMoves()}
 	for _, w := range m.GetWorkers() {
 		ws := workerState{
-			Name: w.Worker, Zone: w.Zone, Address: w.Address, Incarnation: w.Incarnation, Partitions: w.Assigned, Draining: w.Draining,
+			Name: w.Worker, Zone: w.Zone, Address: w.Address, Incarnation: w.Incarnation, Partitions: w.Assigned, Draining: w.Draining, Deaf: w.Deaf,
 			Silence: float64(w.SilenceMillis) / 1000,
 		}
 		for _, p := range w.Partitions {

@@ -8,7 +8,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 )
 
-// statusReport prints the workers, then each table's partitions summed up, then what needs a look.
+// statusReport prints the workers, then their partitions, then what needs a look.
 func statusReport(w io.Writer, s *state) {
 	fmt.Fprintf(w, "leader %s, epoch %d, %d workers, %d partitions moved", s.Leader, s.Epoch, len(s.Workers), s.Moves)
 	if s.Settling > 0 {
@@ -18,7 +18,7 @@ func statusReport(w io.Writer, s *state) {
 	t := newTable(w)
 	t.AppendHeader(table.Row{"worker", "zone", "address", "partitions", "records/s", "lag", "silent for", ""})
 	for _, x := range s.Workers {
-		t.AppendRow(table.Row{x.Name, x.Zone, x.Address, x.Partitions, round(x.Rate), x.Lag, fmt.Sprintf("%.1f s", x.Silence), map[bool]string{true: "draining"}[x.Draining]})
+		t.AppendRow(table.Row{x.Name, x.Zone, x.Address, x.Partitions, round(x.Rate), x.Lag, fmt.Sprintf("%.1f s", x.Silence), remark(x)})
 	}
 	t.Render()
 	t = newTable(w)
@@ -28,6 +28,16 @@ func statusReport(w io.Writer, s *state) {
 	}
 	t.Render()
 	writeTrouble(w, s)
+}
+
+func remark(w workerState) string {
+	switch {
+	case w.Deaf:
+		return "does not hear the master"
+	case w.Draining:
+		return "draining"
+	}
+	return ""
 }
 
 // lagReport prints a line a partition.

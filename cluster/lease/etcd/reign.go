@@ -32,7 +32,7 @@ func (r *reign) keep() {
 		defer close(watching)
 		r.watch()
 	}()
-	r.term.Keep(r.granted/4, r.renew)
+	r.term.Keep(r.granted/4, r.lease.log, r.renew)
 	<-watching
 }
 

@@ -83,8 +83,8 @@ func (l *Lease) Acquire(ctx context.Context, candidate port.Leader) (port.Reign,
 	for {
 		s, err := l.look(ctx)
 		if err == nil {
-			trouble.Answered()
 			if s.Holder != r.id && !s.free() && !s.dead(time.Now()) {
+				trouble.Answered()
 				left := s.ttl() - time.Since(s.since)
 				term.Sleep(ctx, min(max(left, time.Millisecond), l.ttl/8-rand.N(l.ttl/64+1)))
 				err = ctx.Err()

@@ -49,7 +49,7 @@ func (r *reign) claim(ctx context.Context, s sighting) error {
 	if err := r.lease.ctx.Err(); err != nil {
 		return err
 	}
-	r.lease.running.Go(func() { t.Keep(r.lease.ttl/4, r.renew) })
+	r.lease.running.Go(func() { t.Keep(r.lease.ttl/4, r.lease.log, r.renew) })
 	return nil
 }
 

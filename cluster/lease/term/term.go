@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -107,11 +108,12 @@ func (t *Term) Hurry() {
 }
 
 // Keep renews until the term is over: each interval, and after an error again with back-off. Each try may take one interval. renew returns
-// until when the term lasts now, zero if that has not changed; port.ErrLeaseLost ends the term.
-func (t *Term) Keep(every time.Duration, renew func(context.Context) (time.Time, error)) {
+// until when the term lasts now, zero if that has not changed; port.ErrLeaseLost ends the term. What goes wrong is logged when it begins.
+func (t *Term) Keep(every time.Duration, log *slog.Logger, renew func(context.Context) (time.Time, error)) {
 	timer := time.NewTimer(every)
 	defer timer.Stop()
 	wait := every / 16
+	failing := false
 	for {
 		select {
 		case <-t.ctx.Done():
@@ -128,14 +130,21 @@ func (t *Term) Keep(every time.Duration, renew func(context.Context) (time.Time,
 		}
 		switch {
 		case errors.Is(err, port.ErrLeaseLost):
+			log.Warn("the lease is another's, or gone", "error", err)
 			t.end()
 			return
+		case err != nil && t.ctx.Err() != nil:
+			return
 		case err != nil:
+			if !failing {
+				log.Warn("the lease cannot be renewed; trying until its time has run out", "error", err)
+			}
+			failing = true
 			timer.Reset(wait)
 			wait = min(2*wait, every)
 		default:
 			timer.Reset(max(every-time.Since(began), 0))
-			wait = every / 16
+			wait, failing = every/16, false
 		}
 	}
 }

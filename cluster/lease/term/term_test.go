@@ -79,7 +79,7 @@ func TestKeepRenewsUntilTheLeaseIsLost(t *testing.T) {
 	term := New(t.Context(), time.Now().Add(long))
 	answers := []error{nil, errors.New("no answer"), nil, errors.New("no answer"), port.ErrLeaseLost}
 	var until time.Time
-	term.Keep(time.Millisecond, func(context.Context) (time.Time, error) {
+	term.Keep(time.Millisecond, silent, func(context.Context) (time.Time, error) {
 		err := answers[0]
 		answers = answers[1:]
 		until = time.Now().Add(2 * long)
@@ -97,7 +97,7 @@ func TestKeepEndsWhenNoRenewalSucceedsInTime(t *testing.T) {
 	t.Parallel()
 	term := New(t.Context(), time.Now().Add(50*time.Millisecond))
 	tries := 0
-	term.Keep(16*time.Millisecond, func(context.Context) (time.Time, error) { tries++; return time.Time{}, errors.New("no answer") })
+	term.Keep(16*time.Millisecond, silent, func(context.Context) (time.Time, error) { tries++; return time.Time{}, errors.New("no answer") })
 	if tries == 0 || !done(term) {
 		t.Errorf("%d tries; ended: %t", tries, done(term))
 	}
@@ -108,7 +108,7 @@ func TestKeepHurries(t *testing.T) {
 	term := New(t.Context(), time.Now().Add(2*long))
 	term.Hurry()
 	term.Hurry()
-	go term.Keep(long, func(context.Context) (time.Time, error) { return time.Time{}, port.ErrLeaseLost })
+	go term.Keep(long, silent, func(context.Context) (time.Time, error) { return time.Time{}, port.ErrLeaseLost })
 	wait(t, "the end", term.Done())
 }
 
@@ -159,3 +159,5 @@ func TestABackoffEndsWithItsContext(t *testing.T) {
 		t.Errorf("%v after %d tries", err, tries)
 	}
 }
+
+var silent = slog.New(slog.DiscardHandler)

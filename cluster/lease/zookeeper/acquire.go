@@ -39,7 +39,7 @@ func (l *Lease) Acquire(ctx context.Context, leader port.Leader) (port.Reign, er
 
 // stand is one candidature: with one session, as long as that lasts.
 func (l *Lease) stand(ctx context.Context, leader port.Leader, trouble *term.Backoff) (_ *reign, err error) {
-	s, err := connect(l.servers, l.ttl)
+	s, err := connect(l.servers, l.ttl, l.log)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (c *candidature) create(ctx context.Context) error {
 	return nil
 }
 
-// watch waits until a node is gone, or looks again after a while.
+// watch waits until a node has changed or is gone, but not longer than a session lasts: then it is looked at again.
 func (c *candidature) watch(ctx context.Context, node string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -154,6 +154,8 @@ func (c *candidature) watch(ctx context.Context, node string) error {
 		return zk.ErrSessionExpired
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-time.After(c.session.ttl()):
+		return nil
 	}
 }
 

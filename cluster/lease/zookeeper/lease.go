@@ -92,7 +92,7 @@ func (l *Lease) ask() (*session, error) {
 		l.running.Go(l.asker.close)
 		l.asker = nil
 	}
-	s, err := connect(l.servers, l.ttl)
+	s, err := connect(l.servers, l.ttl, l.log)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (r *reign) keep() {
 		defer close(watching)
 		r.watch()
 	}()
-	r.term.Keep(r.session.ttl()/6, r.renew)
+	r.term.Keep(r.session.ttl()/6, r.lease.log, r.renew)
 	r.mu.Lock()
 	r.closing = !r.releasing
 	closing := r.closing

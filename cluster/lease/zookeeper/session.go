@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -20,10 +21,15 @@ type session struct {
 	expired chan struct{}
 }
 
-// connect begins a session; it does not wait until a server has answered.
-func connect(servers []string, ttl time.Duration) (*session, error) {
+// connect begins a session; it does not wait until a server has answered. A server that grants a longer one than was asked for is told of: a leader
+// that dies then stays leader for longer, and workers may stop before another is found.
+func connect(servers []string, ttl time.Duration, log *slog.Logger) (*session, error) {
 	s := &session{expired: make(chan struct{})}
 	s.granted.Store(int64(ttl))
+	longer := sync.OnceFunc(func() {
+		log.Warn("ZooKeeper grants longer sessions than lease.ttl: lower tickTime on its servers to half of that, or workers stop reading when a leader dies",
+			"lease.ttl", ttl, "granted", s.ttl())
+	})
 	var once sync.Once
 	var err error
 	s.conn, _, err = zk.Connect(servers, ttl, zk.WithLogger(silent{}), zk.WithLogInfo(false), zk.WithEventCallback(func(e zk.Event) {
@@ -35,7 +41,7 @@ func connect(servers []string, ttl time.Duration) (*session, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &greeting{Conn: c, wait: ttl / 2, granted: &s.granted}, nil
+		return &greeting{Conn: c, wait: ttl / 2, granted: &s.granted, asked: ttl, longer: longer}, nil
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("connect to ZooKeeper: %w", err)
@@ -95,6 +101,8 @@ type greeting struct {
 	net.Conn
 	wait    time.Duration
 	granted *atomic.Int64
+	asked   time.Duration
+	longer  func() // is called when more was granted than asked for
 	head    []byte // of the answer: its length, the protocol's version, and the session's time in milliseconds, four bytes each
 }
 
@@ -106,7 +114,11 @@ func (c *greeting) Read(p []byte) (int, error) {
 		c.head = append(c.head, p[:min(n, greetingLen-len(c.head))]...)
 		if len(c.head) == greetingLen {
 			if millis := int32(binary.BigEndian.Uint32(c.head[8:])); millis > 0 { // 0: the session has expired
-				c.granted.Store(int64(time.Duration(millis) * time.Millisecond))
+				granted := time.Duration(millis) * time.Millisecond
+				c.granted.Store(int64(granted))
+				if granted > c.asked {
+					c.longer()
+				}
 			}
 		}
 	}
