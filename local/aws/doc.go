@@ -29,8 +29,9 @@
 // What differs from Athena:
 //   - Executions and the results that GetQueryResults reads live in memory and end with the process; the result files stay. Where a query has no
 //     output location, its result is in memory only; Athena refuses such a query.
-//   - Tables of Parquet are read and written. Others can be in the catalog; UNLOAD writes JSON and text too. There are no Iceberg tables, so no
-//     DELETE, UPDATE, MERGE, and no buckets.
+//   - Tables of Parquet, Hive's simple text, OpenCSV and JSON are read, the last with keys in lower case only; CREATE TABLE AS and UNLOAD write
+//     Parquet, text and JSON, INSERT writes Parquet. Others can be in the catalog. There are no Iceberg tables, so no DELETE, UPDATE, MERGE, and
+//     no buckets.
 //   - SQL is DuckDB's where it is not Trino's: it takes more than Trino does, and it lacks reduce, maps in UNNEST and functions that nobody here
 //     has asked for. Quotients of decimals are doubles. Comparisons see microseconds where Athena rounds to milliseconds, times with a zone are
 //     all shown in UTC, and approximate aggregates approximate otherwise.

@@ -70,6 +70,11 @@ func vanished(err error) bool {
 
 // once runs a query on the files that are there now.
 func (d *duck) once(ctx context.Context, q *query) (_ *result, err error) {
+	if q.statement.write != nil {
+		if err := d.definer.writer.ready(); err != nil {
+			return nil, err
+		}
+	}
 	s, err := d.open(ctx, q.id)
 	if err != nil {
 		return nil, err

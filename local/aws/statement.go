@@ -43,7 +43,7 @@ type statement struct {
 // A definition is a statement that changes the catalog.
 type definition interface{ sub() string }
 
-// A parameterised text is split into words, with its parameters in the places of the question marks.
+// A source is what a user wrote, split into words, with the edits that put parameters in the places of the question marks.
 type source struct {
 	sql   string
 	words []word

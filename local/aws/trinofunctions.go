@@ -63,7 +63,8 @@ var trinoFunctions = []string{
 	`element_at(x, k) AS x[k]`,
 	`cardinality(x) AS system.main.greatest(json_array_length(to_json(x)), len(json_keys(to_json(x))))::BIGINT`,
 	`contains(l, x) AS list_contains(l, x)`,
-	`sequence(a, b) AS generate_series(a, b), (a, b, c) AS generate_series(a, b, c)`,
+	`sequence(a, b) AS CASE WHEN abs(b - a) >= 10000 THEN error('result of sequence function must not have more than 10000 entries')
+		ELSE generate_series(a, b, CASE WHEN b < a THEN -1 ELSE 1 END) END, (a, b, c) AS generate_series(a, b, c)`,
 	`array_join(l, d) AS array_to_string(l, d), (l, d, n) AS array_to_string(list_transform(l, lambda e: coalesce(e::VARCHAR, n)), d)`,
 	`array_max(l) AS list_max(l)`, `array_min(l) AS list_min(l)`, `array_sort(l) AS list_sort(l, 'ASC', 'NULLS LAST')`,
 	`array_sum(l) AS list_sum(l)`, `slice(l, a, n) AS list_slice(l, a, a + n - 1)`,
