@@ -101,7 +101,7 @@ def batches_and_lists():
     equal([x["QueryExecutionId"] for x in got["QueryExecutions"]], started)
     listed = [i for page in athena.get_paginator("list_query_executions").paginate(PaginationConfig={"PageSize": 2}) for i in page["QueryExecutionIds"]]
     assert set(started) <= set(listed) and len(set(listed)) == len(listed)
-    endless = "SELECT count(*) FROM unnest(sequence(1, 10000000)) a(x), unnest(sequence(1, 10000000)) b(y) WHERE (x * y) % 7 = 3"
+    endless = "SELECT count(*) FROM unnest(sequence(1, 10000)) a(x), unnest(sequence(1, 10000)) b(y), unnest(sequence(1, 10000)) c(z) WHERE (x * y * z) % 7 = 3"
     identity = athena.start_query_execution(QueryString=endless, ResultConfiguration={"OutputLocation": RESULTS})["QueryExecutionId"]
     athena.stop_query_execution(QueryExecutionId=identity)
     until(lambda: athena.get_query_execution(QueryExecutionId=identity)["QueryExecution"]["Status"]["State"] == "CANCELLED", "stopping")
