@@ -6,8 +6,8 @@
 // an eighth of the time earlier, counted from before it sent its last renewal. No clock is compared with another.
 //
 // What it costs: a holder makes one GET and one conditional PUT each quarter of the time, a candidate one GET each eighth, whoever asks for the
-// leader one GET. With the default of 4 s these are 86,400 PUTs and as many GETs a day for the holder (0.47 $ where a million PUTs cost 5 $
-// and a million GETs 0.40 $) and 172,800 GETs (0.07 $) for each candidate; with 20 s a fifth of it.
+// leader one GET. With the default of 2 s these are 172,800 PUTs and as many GETs a day for the holder (0.93 $ where a million PUTs cost 5 $
+// and a million GETs 0.40 $) and 345,600 GETs (0.14 $) for each candidate; with 20 s a tenth of it.
 package objectstore
 
 import (
