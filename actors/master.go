@@ -58,14 +58,13 @@ type master struct {
 
 // member is a worker that has registered.
 type member struct {
-	pid         *actor.PID
-	incarnation string
-	zone        string
-	draining    bool
-	order       int64     // of the last word to it
-	follows     int64     // order of the newest word that it is known to follow
-	followed    time.Time // when that was heard
-	deaf        bool      // it speaks but does not hear: nothing is assigned to it
+	pid      *actor.PID
+	zone     string
+	draining bool
+	order    int64     // of the last word to it
+	follows  int64     // order of the newest word that it is known to follow
+	followed time.Time // when that was heard
+	deaf     bool      // it speaks but does not hear: nothing is assigned to it
 }
 
 // MasterOptions say how a master reigns.

@@ -1,8 +1,6 @@
 package actors
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"citystream/messages"
@@ -14,10 +12,10 @@ func (m *master) status() *messages.Status {
 		Epoch: int64(m.epoch), Leader: m.options.Name, Moves: m.places.moves, SettlingMillis: m.settlement.Left(time.Now()).Milliseconds(),
 	}
 	now := time.Now()
-	for _, name := range slices.Sorted(maps.Keys(m.members)) {
+	for _, name := range m.roster.All() {
 		w := m.members[name]
 		ws := &messages.WorkerStatus{
-			Worker: name, Incarnation: w.incarnation, Deaf: w.deaf, Zone: w.zone, Address: w.pid.Address, Draining: w.draining,
+			Worker: name, Incarnation: m.roster.Incarnation(name), Deaf: w.deaf, Zone: w.zone, Address: w.pid.Address, Draining: w.draining,
 			Assigned: int64(len(m.places.byWorker[name])),
 		}
 		if heard, ok := m.roster.Heard(name); ok {

@@ -35,7 +35,7 @@ func (m *master) onRegister(ctx actor.Context, in *messages.Register) {
 		m.log.Info("worker registered", "worker", in.Worker, "incarnation", in.Incarnation, "brings", len(in.Owned))
 	}
 	w := m.members[in.Worker]
-	w.pid, w.incarnation, w.zone, m.lonely = ctx.Sender(), in.Incarnation, in.Zone, false
+	w.pid, w.zone, m.lonely = ctx.Sender(), in.Zone, false
 	if w.followed.IsZero() {
 		w.followed = time.Now()
 	}
@@ -48,7 +48,7 @@ func (m *master) onRegister(ctx actor.Context, in *messages.Register) {
 	m.places.adopt(in.Worker, in.Zone, owned)
 	w.order++
 	answer.Order = w.order
-	m.node.Metrics.Workers.Set(float64(len(m.members)))
+	m.node.Metrics.Workers.Set(float64(m.roster.Len()))
 	if m.options.Catalog != nil {
 		answer.Catalog = &messages.Address{Host: m.options.Catalog.Address, Id: m.options.Catalog.Id}
 	}
@@ -121,7 +121,7 @@ func (m *master) ack(worker string, beat int64) *messages.HeartbeatAck {
 	w := m.members[worker]
 	w.order++
 	return &messages.HeartbeatAck{
-		Epoch: int64(m.epoch), Incarnation: w.incarnation, Beat: beat, Order: w.order, Known: true,
+		Epoch: int64(m.epoch), Incarnation: m.roster.Incarnation(worker), Beat: beat, Order: w.order, Known: true,
 		Times: m.times.now, Assigned: m.places.answer(worker, w.order),
 	}
 }
@@ -202,7 +202,7 @@ func (m *master) forget(ctx actor.Context, name string) {
 	delete(m.members, name)
 	m.unclean = m.unclean || m.drain != nil && m.places.hasFailed(name)
 	m.places.bury(name)
-	m.node.Metrics.Workers.Set(float64(len(m.members)))
+	m.node.Metrics.Workers.Set(float64(m.roster.Len()))
 	m.replan(ctx)
 	m.drainedWhenEmpty(ctx)
 }

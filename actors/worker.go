@@ -31,9 +31,8 @@ type worker struct {
 
 	master    *actor.PID // nil while none is known
 	link      *membership.Link
-	looking   bool  // in the lease store
-	reporting bool  // a report is due
-	epoch     int64 // of the master whose answers count
+	looking   bool // in the lease store
+	reporting bool // a report is due
 	catalog   *actor.PID
 	owned     map[commitlog.Log]*owned
 	released  []*messages.Released // said with each heartbeat until the master stops assigning them
@@ -165,7 +164,7 @@ func (w *worker) own(ctx actor.Context, log commitlog.Log, version int64) {
 	}
 	pid := ctx.Spawn(partitionProps(w.node, w.budget, pipeline.Config{
 		Log: log, Table: table, DeadLetters: w.node.DeadLetters, Prefix: w.node.RawPrefix, Limits: w.node.Limits,
-		Owner:       commitlog.Owner{Epoch: commitlog.Epoch(w.epoch), Version: version, Worker: w.options.Name, Incarnation: w.options.Incarnation},
+		Owner:       commitlog.Owner{Epoch: commitlog.Epoch(w.link.Epoch()), Version: version, Worker: w.options.Name, Incarnation: w.options.Incarnation},
 		IdleTimeout: w.node.IdleTimeout, SealAfter: w.node.SealAfter, AllowLoss: w.node.AllowLoss,
 	}))
 	ctx.Watch(pid)

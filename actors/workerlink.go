@@ -68,7 +68,7 @@ func (w *worker) look(ctx actor.Context) {
 		return
 	}
 	if w.options.Find == nil {
-		w.link.Leader(true, w.epoch, false, time.Now()) // there is no other
+		w.link.Leader(true, w.link.Epoch(), false, time.Now()) // there is no other
 		return
 	}
 	w.looking = true
@@ -123,7 +123,7 @@ func (w *worker) beat(ctx actor.Context) {
 // sendBeat reports. The number is 0 where no answer is counted on.
 func (w *worker) sendBeat(ctx actor.Context, number int64) {
 	ctx.Request(w.master, &messages.Heartbeat{
-		Worker: w.options.Name, Incarnation: w.options.Incarnation, Epoch: w.epoch, Beat: number,
+		Worker: w.options.Name, Incarnation: w.options.Incarnation, Epoch: w.link.Epoch(), Beat: number,
 		Order: w.link.Order(), Partitions: w.statuses(), Released: w.released, Draining: w.drain != nil,
 	})
 }
@@ -139,7 +139,7 @@ func (w *worker) statuses() []*messages.PartitionStatus {
 // abandon stops all partitions at once: what is not committed is read again by their next owners.
 func (w *worker) abandon(ctx actor.Context) {
 	if len(w.owned) > 0 {
-		w.log.Warn("no word from a master for too long: giving the partitions up; their next owners go on from the last commits", "partitions", len(w.owned))
+		w.log.Warn("no word from a master for too long: giving the partitions up; their next owners go on from the last commits", "silence", w.link.Silence(time.Now()).Round(time.Millisecond), "partitions", len(w.owned))
 		w.node.Metrics.Abandoned.Add(float64(len(w.owned)))
 	}
 	for log, o := range w.owned {
@@ -153,14 +153,14 @@ func (w *worker) abandon(ctx actor.Context) {
 
 func (w *worker) onRegistered(ctx actor.Context, m *messages.Registered) {
 	answer := membership.Answer{Epoch: m.Epoch, Incarnation: m.Incarnation, Number: m.Beat, Order: m.Order, Refused: m.Refused}
+	before := w.link.Epoch()
 	if !w.link.Registered(answer, time.Now()) {
 		w.endIfRefused(ctx)
 		return
 	}
-	if w.epoch != m.Epoch {
+	if before != m.Epoch {
 		w.log.Info("registered with the master", "epoch", m.Epoch, "partitions", len(w.owned))
 	}
-	w.epoch = m.Epoch
 	w.membership()
 	if m.Catalog != nil {
 		w.catalog = actor.NewPID(m.Catalog.Host, m.Catalog.Id)
@@ -176,7 +176,6 @@ func (w *worker) onAck(ctx actor.Context, m *messages.HeartbeatAck) {
 		w.membership()
 		return
 	}
-	w.epoch = m.Epoch
 	assigned := map[commitlog.Log]int64{}
 	for _, a := range m.Assigned {
 		assigned[fromLog(a.Log)] = a.Version
