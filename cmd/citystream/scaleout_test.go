@@ -33,9 +33,9 @@ type step struct {
 // TestScaleout starts 1, 2, 4 and 8 workers, each held to a rate, and measures how throughput grows, how long a new worker takes to own its share,
 // and how long a move holds records up. Then it proves that each record is there once.
 func TestScaleout(t *testing.T) {
-	n := newNodes(t, lab.Options{Secure: true, Config: quick + fmt.Sprintf("worker:\n  maxRate: %d\n  fetchBytes: 64KiB\n", *scaleoutRate)})
+	n := newNodes(t, lab.Options{Secure: true, Config: quick + fmt.Sprintf("worker:\n  maxRate: %d\n  fetchBytes: 16KiB\n", *scaleoutRate)})
 	n.master("m1")
-	// More records than eight workers can read in all that time wait in the topics, so that the rate is always the limit.
+	// Small fetches, so that a worker of many partitions comes round to each of them often. More records than eight workers can read in all that time wait in the topics, so that the rate is always the limit.
 	const vehicles = 3000
 	seconds := 4*(*scaleoutTime) + time.Minute
 	steps := int(float64(8**scaleoutRate)*seconds.Seconds()*0.6)/(vehicles*5) + 1

@@ -54,7 +54,11 @@ Exit code 0: every acknowledged record is accounted for. 1: not, or an error. 2:
 			if output != "table" && output != "json" {
 				return usageError{fmt.Errorf("--output %s: table or json", output)}
 			}
-			cfg, err := settingsOf(c, []config.Setting{{Key: "flush.maxAge", Value: "10s"}}, map[string]string{
+			presets := []config.Setting{{Key: "flush.maxAge", Value: "10s"}}
+			if !stay { // who waits for the end wants to see that, and what is wrong
+				presets = append(presets, config.Setting{Key: "log.level", Value: "warn"})
+			}
+			cfg, err := settingsOf(c, presets, map[string]string{
 				"data": "embedded.data", "vehicles": "fleet.vehicles", "steps": "fleet.steps", "seed": "fleet.seed", "pace": "fleet.pace",
 				"workers": "embedded.workers", "kafka": "kafka.brokers", "s3": "store.endpoint", "aws": "aws.endpoint",
 			})
