@@ -132,7 +132,7 @@ var layers = map[string]layer{
 	},
 	"cmd/citystream": {
 		project: append([]string{
-			"actors", "cluster/certs", "cluster/lease", "cluster/remote", "cluster/reign", "config", "engine/adapter/...", "engine/catalog", "engine/replay", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
+			"actors", "cluster/certs", "cluster/lease", "cluster/remote", "cluster/reign", "config", "engine/adapter/...", "engine/catalog", "engine/replay", "engine/transform", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
 		}, data...),
 		outside: []string{
 			awsSDK, // makes the clients that the adapters are given

@@ -191,7 +191,14 @@ func (b *board) table(table string) *messages.CatalogTable {
 	}
 	slices.SortFunc(t.Cursors, func(a, b *messages.CatalogCursor) int { return cmp.Compare(a.Log.Partition, b.Log.Partition) })
 	if s := b.tables[table]; s != nil {
-		t.Complete, t.Closed, t.Waiting = int64(len(s.Announced)), int64(s.Closed), int64(len(s.Pending))
+		t.Complete, t.Closed = int64(len(s.Announced)), int64(s.Closed)
+		for w := range s.Pending {
+			if catalog.IsClosed(w, s.Length, s.Closed) {
+				t.Waiting++
+			} else {
+				t.Open++
+			}
+		}
 		for _, r := range s.Announced {
 			t.Revisions += int64(r)
 		}

@@ -34,8 +34,12 @@ type (
 	registeredAll struct{}
 )
 
-// roundMax is how long a round of a chore may take before it is broken off and begun again where it was.
-const roundMax = 5 * time.Minute
+// How long rounds may take: many queries of half an hour each, and copies of large backlogs.
+const (
+	registerMax  = 5 * time.Minute
+	transformMax = 24 * time.Hour
+	loadMax      = time.Hour
+)
 
 // CatalogProps makes the catalog actor.
 func CatalogProps(node *Node) *actor.Props {
@@ -64,6 +68,7 @@ func (c *catalogActor) Receive(ctx actor.Context) {
 	case choreDone:
 		c.onDone(ctx, m)
 	case choreDue:
+		c.all = c.all || m.late && m.chore == c.registers
 		m.chore.due(ctx, c.ctx, m)
 	case *messages.GetCatalogStatus:
 		ctx.Respond(c.board.status())
@@ -73,15 +78,18 @@ func (c *catalogActor) Receive(ctx actor.Context) {
 func (c *catalogActor) start(ctx actor.Context) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.registrar = newRegistrar(c.node, c.board)
-	c.registers = &chore{name: "register", node: c.node, begin: c.beginRound}
+	c.registers = &chore{name: "register", node: c.node, max: registerMax, begin: c.beginRound}
 	c.others = nil
 	if len(c.node.Transforms) > 0 && c.node.Query != nil {
 		t := newTransformer(c.node, c.board)
-		c.others = append(c.others, &chore{name: "transform", node: c.node, begin: func() work { return t.round }})
+		s := &sweeper{node: c.node}
+		c.others = append(c.others,
+			&chore{name: "transform", node: c.node, max: transformMax, begin: func() work { return t.round }},
+			&chore{name: "sweep", node: c.node, max: registerMax, pause: c.node.CatalogPoll, begin: func() work { return s.round }})
 	}
 	if c.node.Warehouse != nil {
 		l := newLoader(c.node, c.board)
-		c.others = append(c.others, &chore{name: "load", node: c.node, pause: c.node.LoadEvery, begin: func() work { return l.round }})
+		c.others = append(c.others, &chore{name: "load", node: c.node, max: loadMax, pause: c.node.LoadEvery, begin: func() work { return l.round }})
 	}
 	c.ticking = tickTo(ctx, c.node.CatalogPoll, tick{})
 	c.kick(ctx)

@@ -1,11 +1,19 @@
 package actors
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"citystream/engine/catalog"
 	"citystream/engine/enginetest"
+	"citystream/engine/port"
+	"citystream/messages"
 )
 
 func TestTheCatalogBringsWhatIsCommittedToItsEnd(t *testing.T) {
@@ -61,4 +69,172 @@ func TestTheStatementOfATransformIsWhatAthenaTakes(t *testing.T) {
 	if want := `SELECT CAST("speed" AS double) AS "speed"`; err != nil || !strings.Contains(string(body), want) || !strings.Contains(string(body), "hour = '03'") {
 		t.Errorf("%s, %v", body, err)
 	}
+}
+
+// until waits for a state of the catalog.
+func (f *follower) until(what string, reached func(*messages.CatalogStatus) bool) {
+	f.l.Helper()
+	for deadline := time.Now().Add(15 * time.Second); ; {
+		s := f.status()
+		if s != nil && reached(s) {
+			return
+		}
+		if time.Now().After(deadline) {
+			f.l.Fatalf("%s: not reached: %v", what, s)
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+func TestALogThatCannotBeReadDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	if err := l.store.Put(t.Context(), logOf(l.table, 0).Key(0), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	l.commit(1, hourOf(1), 0)
+	f := l.follow()
+	f.until("partition 1 is registered, and the fault is told", func(s *messages.CatalogStatus) bool {
+		return len(s.Tables) == 2 && len(s.Tables[1].Cursors) == 1 && s.Tables[1].Cursors[0].Log.Partition == 1 && s.Tables[1].HivePartitions == 1 &&
+			strings.Contains(s.Error, "slot 0 is not an entry")
+	})
+	l.commit(1, hourOf(1), 1)
+	f.toldOf(1)
+	f.until("partition 1 goes on", func(s *messages.CatalogStatus) bool { return s.Tables[1].HivePartitions == 2 })
+}
+
+// brokenQuery fails while it is told to.
+type brokenQuery struct {
+	port.Query
+	broken atomic.Bool
+	failed atomic.Int64
+}
+
+func (q *brokenQuery) Run(ctx context.Context, database, sql string) (*port.Result, error) {
+	if q.broken.Load() {
+		q.failed.Add(1)
+		return nil, fmt.Errorf("%w: no such column", port.ErrQueryFailed)
+	}
+	return q.Query.Run(ctx, database, sql)
+}
+
+func TestATransformThatFailsIsToldAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.commit(0, hourOf(1), 0)
+	l.commit(1, hourOf(1))
+	q := &brokenQuery{Query: l.query}
+	q.broken.Store(true)
+	node := *l.node
+	node.Store, node.Source, node.Catalog, node.Query, node.Warehouse = l.store, l.source, l.catalog, q, l.warehouse
+	f := &follower{l: l, life: enginetest.NewFaults().Life(), pid: l.system.Root.Spawn(CatalogProps(&node))}
+	f.until("the transform fails again and again, and the load goes on", func(s *messages.CatalogStatus) bool {
+		return len(s.Transforms) == 1 && s.Transforms[0].Failing == 1 && strings.Contains(s.Transforms[0].Error, "hour=03: run the query: query failed: no such column") &&
+			q.failed.Load() > 2 && len(s.Loads) == 1 && s.Loads[0].Rows == 10
+	})
+	q.broken.Store(false)
+	f.settled()
+}
+
+// refusingWarehouse takes no load while it is told to.
+type refusingWarehouse struct {
+	port.Warehouse
+	refuses atomic.Bool
+}
+
+func (w *refusingWarehouse) Load(ctx context.Context, table port.WarehouseTable, commits []port.LoadCommit) ([]port.LoadedCommit, error) {
+	if w.refuses.Load() {
+		return nil, errors.New("the warehouse is paused")
+	}
+	return w.Warehouse.Load(ctx, table, commits)
+}
+
+func TestALoadThatFailsIsToldAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.commit(0, hourOf(1), 0)
+	l.commit(1, hourOf(1))
+	w := &refusingWarehouse{Warehouse: l.warehouse}
+	w.refuses.Store(true)
+	node := *l.node
+	node.Store, node.Source, node.Catalog, node.Query, node.Warehouse = l.store, l.source, l.catalog, l.query, w
+	f := &follower{l: l, life: enginetest.NewFaults().Life(), pid: l.system.Root.Spawn(CatalogProps(&node))}
+	f.until("loads fail, and the transform goes on", func(s *messages.CatalogStatus) bool {
+		return len(s.Loads) == 1 && s.Loads[0].Failures > 1 && strings.Contains(s.Loads[0].Error, "paused") && s.Loads[0].Pending == 2 &&
+			len(s.Transforms) == 1 && s.Transforms[0].Current == 1
+	})
+	w.refuses.Store(false)
+	f.settled()
+	if s := f.status(); s.Loads[0].Error != "" || s.Loads[0].Failures != 0 {
+		t.Errorf("%v", s.Loads)
+	}
+}
+
+func TestTheCatalogComesToItsEndOnAStoreThatFailsNowAndThen(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	node := *l.node
+	node.Store = &unsteadyStore{Store: l.store, random: rand.New(rand.NewPCG(1, 0))}
+	node.Source, node.Catalog, node.Query, node.Warehouse = l.source, l.catalog, l.query, l.warehouse
+	f := &follower{l: l, life: enginetest.NewFaults().Life(), pid: l.system.Root.Spawn(CatalogProps(&node))}
+	for i := range 3 {
+		l.commit(0, hourOf(i), i)
+		l.commit(1, hourOf(i), i)
+		f.told()
+		f.settled()
+	}
+}
+
+func TestLateFilesAreCollectedBeforeTheyAreAnnounced(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.node.LateAfter = 200 * time.Millisecond
+	l.commit(0, hourOf(1), 0)
+	l.commit(1, hourOf(1))
+	f := l.follow()
+	f.settled()
+	for range 3 {
+		l.commit(1, hourOf(1), 0)
+		f.toldOf(1)
+		f.until("it is registered", func(s *messages.CatalogStatus) bool {
+			return s.Tables[1].Cursors[1].Slot == int64(l.slots[1]-1)
+		})
+	}
+	f.settled()
+	if a, err := l.lastAnnouncement(hourOf(0)); err != nil || a.Revision != 2 {
+		t.Errorf("three late commits made %v, %v", a, err)
+	}
+}
+
+func TestACrawlerFindsTheHivePartitions(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.commit(0, hourOf(1), 0)
+	l.commit(1, hourOf(1))
+	node := *l.node
+	node.Store, node.Source, node.Catalog, node.Query, node.Warehouse = l.store, l.source, l.catalog, l.query, l.warehouse
+	crawler := &fakeCrawler{l: l}
+	node.Crawl, node.Crawler = &port.Crawl{Name: "c", Role: "r"}, crawler
+	f := &follower{l: l, life: enginetest.NewFaults().Life(), pid: l.system.Root.Spawn(CatalogProps(&node))}
+	f.settled()
+	if n := crawler.runs.Load(); n != 2 {
+		t.Errorf("it ran %d times; the first run finds nothing", n)
+	}
+}
+
+// fakeCrawler finds nothing at its first run.
+type fakeCrawler struct {
+	l    *ledger
+	runs atomic.Int64
+}
+
+func (c *fakeCrawler) Crawl(ctx context.Context, crawl port.Crawl) error {
+	if c.runs.Add(1) == 1 {
+		return nil
+	}
+	if crawl.Name != "c" || crawl.Database != "city" || len(crawl.Tables) != 2 {
+		return fmt.Errorf("crawl %v", crawl)
+	}
+	place := catalog.Place{Table: "gps_data", Window: hourOf(0), Folder: "raw/gps_data/date=2026-01-02/hour=03/"}
+	return c.l.catalog.AddPartitions(ctx, "city", "gps_data", []port.HivePartition{place.Partition("b")})
 }

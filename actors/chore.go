@@ -16,6 +16,7 @@ type chore struct {
 	name  string
 	node  *Node
 	pause time.Duration // between two rounds, so that what came meanwhile is done together
+	max   time.Duration // after which a round is broken off, to be begun again where it was
 	begin func() work   // takes what is to be done; called by the actor
 
 	busy   bool // a round runs, or the wait behind one
@@ -60,7 +61,7 @@ func (c *chore) kick(ctx actor.Context, life context.Context) {
 	c.busy, c.kicked = true, false
 	self, root, do := ctx.Self(), ctx.ActorSystem().Root, c.begin()
 	go func() {
-		timed, cancel := context.WithTimeout(life, roundMax)
+		timed, cancel := context.WithTimeout(life, c.max)
 		defer cancel()
 		root.Send(self, choreDone{c, do(timed)})
 	}()

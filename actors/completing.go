@@ -60,7 +60,11 @@ func (r *registrar) waits(w lateOf) bool {
 		since = time.Now()
 		r.late[w] = since
 	}
-	return time.Since(since) < r.node.LateAfter
+	left := r.node.LateAfter - time.Since(since)
+	if left > 0 && (r.again == 0 || left < r.again) {
+		r.again = left
+	}
+	return left > 0
 }
 
 // announce returns the announcement of a window that counts all its files, and writes it if there is none yet.

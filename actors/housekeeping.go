@@ -30,7 +30,7 @@ func (r *registrar) keepHouse(ctx context.Context, logs []commitlog.Log) error {
 	if len(logs) == 0 || r.node.Housekeeping == 0 || time.Since(r.house) < r.node.Housekeeping {
 		return nil
 	}
-	now, err := r.storeTime(ctx)
+	now, err := storeTime(ctx, r.node.Store)
 	if err != nil {
 		return err
 	}
@@ -53,11 +53,11 @@ func (r *registrar) keepHouse(ctx context.Context, logs []commitlog.Log) error {
 	return nil
 }
 
-func (r *registrar) storeTime(ctx context.Context) (time.Time, error) {
-	if err := r.node.Store.Put(ctx, clockKey, nil); err != nil {
+func storeTime(ctx context.Context, store port.Store) (time.Time, error) {
+	if err := store.Put(ctx, clockKey, nil); err != nil {
 		return time.Time{}, fmt.Errorf("ask for the store's time: %w", err)
 	}
-	o, err := r.node.Store.Head(ctx, clockKey)
+	o, err := store.Head(ctx, clockKey)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask for the store's time: %w", err)
 	}

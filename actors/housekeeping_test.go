@@ -92,6 +92,17 @@ func TestSlotsThatAreNotRegisteredStay(t *testing.T) {
 	}
 }
 
+func TestSlotsThatAreNotLoadedStay(t *testing.T) {
+	s, r := grown(t)
+	s.node.Warehouse = enginetest.NewFakeWarehouse()
+	before := s.slots()
+	r.board.noteLoaded(topicOf{s.log.Table, s.log.Topic}, catalog.Slots{0: before[1]})
+	s.keepHouse(r, 49*time.Hour)
+	if got := s.slots(); got[0] != before[1] {
+		t.Errorf("the first slot is %d, but only those below %d are loaded", got[0], before[1])
+	}
+}
+
 func TestAShortRetentionIsADayAllTheSame(t *testing.T) {
 	s, r := grown(t)
 	s.node.KeepLog = time.Second

@@ -143,6 +143,27 @@ func (f *follower) told() {
 	}
 }
 
+// toldOf tells the catalog of one log.
+func (f *follower) toldOf(p int) {
+	f.l.system.Root.Send(f.pid, &messages.Committed{Log: toLog(logOf(f.l.table, p))})
+}
+
+// done waits until everything is as it must be, without asking the catalog for anything but its status.
+func (f *follower) done() {
+	f.l.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	for quiet := 0; quiet < 20; quiet++ { // it may still write down what it has done
+		before := f.l.faults.Calls()
+		<-time.After(2 * time.Millisecond)
+		if f.l.prove() != nil || len(without("", f.l.faults.Calls(), before)) > 0 {
+			quiet = 0
+		}
+		if time.Now().After(deadline) {
+			f.l.Fatalf("the catalog does not end: %v", f.l.prove())
+		}
+	}
+}
+
 // settled waits until the catalog has done everything, or is dead. What it still wanted to do when all was done does no harm.
 func (f *follower) settled() {
 	f.l.Helper()

@@ -27,6 +27,7 @@ type registrar struct {
 	unknown    map[string][]record.Micros // by table: windows that are registered and were never announced
 	partitions map[string]int             // by topic: how many it has; missing until it was looked at, and nothing of it is complete
 	late       map[lateOf]time.Time       // since when late files wait to be announced
+	again      time.Duration              // until late files that wait may be announced; 0 is that none wait
 	house      time.Time                  // when the house was kept last
 }
 
@@ -52,7 +53,11 @@ func newRegistrar(node *Node, board *board) *registrar {
 // round registers what the given logs have, or all logs in the store, and announces what is complete.
 func (r *registrar) round(ctx context.Context, logs map[commitlog.Log]bool, all bool) outcome {
 	o := outcome{logs: map[commitlog.Log]bool{}}
+	r.again = 0
 	var found []commitlog.Log
+	for log := range logs {
+		all = all || r.partitions[log.Topic] == 0 // a topic that is younger than the last look
+	}
 	if all {
 		clear(r.progress)
 		var err error
@@ -88,6 +93,7 @@ func (r *registrar) round(ctx context.Context, logs map[commitlog.Log]bool, all 
 	if err := r.keepHouse(ctx, found); err != nil {
 		o.err, o.all = errors.Join(o.err, err), true
 	}
+	o.again = r.again
 	return o
 }
 

@@ -22,6 +22,7 @@ type transformer struct {
 	node    *Node
 	board   *board
 	targets map[string]*target
+	learnt  time.Time // when the results were looked at last
 }
 
 // target is the table of one transform.
@@ -56,6 +57,12 @@ func newTransformer(node *Node, board *board) *transformer {
 func (t *transformer) round(ctx context.Context) outcome {
 	var o outcome
 	var due []catalog.Run
+	if h := t.node.Housekeeping; h > 0 && time.Since(t.learnt) > h { // another catalog may have had its last word late
+		for _, x := range t.targets {
+			x.ready = false
+		}
+		t.learnt = time.Now()
+	}
 	for _, x := range t.node.Transforms {
 		target := t.targets[x.Name]
 		if err := t.prepare(ctx, target); err != nil {
@@ -66,8 +73,20 @@ func (t *transformer) round(ctx context.Context) outcome {
 		due = append(due, t.due(target)...)
 	}
 	due, o.again = t.rested(due)
-	if err := t.runAll(ctx, due); err != nil && ctx.Err() == nil {
-		_, o.again = t.rested(due)
+	if len(due) == 0 {
+		return o
+	}
+	t.runAll(ctx, due)
+	var left []catalog.Run
+	for _, x := range t.targets {
+		if x.ready {
+			left = append(left, t.due(x)...)
+		}
+	}
+	if now, again := t.rested(left); len(now) > 0 { // announced meanwhile, or the round was broken off
+		o.again = time.Millisecond
+	} else {
+		o.again = again
 	}
 	return o
 }
@@ -77,69 +96,77 @@ func (t *transformer) due(x *target) (due []catalog.Run) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	t.board.with(func(tables map[string]*catalog.TableState) { due = catalog.DueRuns(x.transform, tables, x.done) })
-	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { s.Due, s.Current = int64(len(due)), int64(len(x.done)-len(due)) })
+	current := len(x.done)
+	for _, run := range due {
+		if _, ok := x.done[run.Window]; ok {
+			current--
+		}
+	}
+	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { s.Due, s.Current = int64(len(due)), int64(current) })
 	return due
 }
 
 // rested returns the runs that need not wait any more after a failure, and when the first of the others may be tried again; 0 is none.
 func (t *transformer) rested(due []catalog.Run) (now []catalog.Run, again time.Duration) {
 	for _, run := range due {
-		x := t.targets[run.Transform.Name]
-		x.mu.Lock()
-		f := x.failed[run.Window]
-		x.mu.Unlock()
-		if f == nil || !time.Now().Before(f.until) {
+		wait := t.targets[run.Transform.Name].waits(run.Window)
+		switch {
+		case wait <= 0:
 			now = append(now, run)
-			continue
-		}
-		if wait := max(time.Until(f.until), time.Millisecond); again == 0 || wait < again {
+		case again == 0 || wait < again:
 			again = wait
 		}
 	}
 	return now, again
 }
 
-// runAll does runs, a few at a time, and returns what went wrong with any of them.
-func (t *transformer) runAll(ctx context.Context, due []catalog.Run) error {
-	var mu sync.Mutex
-	var errs []error
+// waits returns for how long a window is not tried again.
+func (x *target) waits(window record.Micros) time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if f := x.failed[window]; f != nil {
+		return time.Until(f.until)
+	}
+	return 0
+}
+
+// runAll does runs, a few at a time.
+func (t *transformer) runAll(ctx context.Context, due []catalog.Run) {
 	var running sync.WaitGroup
 	places := make(chan struct{}, max(1, t.node.TransformsAtOnce))
 	for _, run := range due {
-		select {
-		case places <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
+		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
 		}
 		running.Go(func() {
 			defer func() { <-places }()
-			if err := t.do(ctx, run); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			}
+			t.do(ctx, run)
 		})
 	}
 	running.Wait()
-	return errors.Join(errs...)
 }
 
 // do does one run, and notes how it went.
-func (t *transformer) do(ctx context.Context, run catalog.Run) error {
+func (t *transformer) do(ctx context.Context, run catalog.Run) {
 	x := t.targets[run.Transform.Name]
 	timed, cancel := context.WithTimeout(ctx, runMax)
 	defer cancel()
 	result, err := t.run(timed, run)
 	if ctx.Err() != nil {
-		return ctx.Err() // the catalog ends; that is no failure
+		return // the catalog ends; that is no failure
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err == nil {
 		x.done[run.Window] = result.Edition
 		delete(x.failed, run.Window)
-		t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { s.Failing = int64(len(x.failed)) })
-		return nil
+		t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) {
+			if s.Failing = int64(len(x.failed)); s.Failing == 0 {
+				s.Error = ""
+			}
+		})
+		return
 	}
 	f := x.failed[run.Window]
 	if f == nil {
@@ -154,7 +181,6 @@ func (t *transformer) do(ctx context.Context, run catalog.Run) error {
 	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) {
 		s.Failing, s.Error = int64(len(x.failed)), commitlog.HivePath(run.Window)+": "+err.Error()
 	})
-	return err
 }
 
 // transformRetryMax is the longest wait between two tries of a run: each costs money, and somebody may have to mend the SQL.

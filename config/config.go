@@ -176,6 +176,7 @@ type Embedded struct {
 	Metrics    string `yaml:"metrics" default:"127.0.0.1:9465" check:"loopback" doc:"address of the measures, at /metrics in Prometheus' form, and of Go's profiles, at /debug/pprof/; port 0 takes a free one"`
 	Partitions int    `yaml:"partitions" default:"4" min:"1" max:"1000" doc:"partitions of a new topic"`
 	Workers    int    `yaml:"workers" default:"2" min:"1" max:"256" doc:"workers in this process"`
+	Redshift   bool   `yaml:"redshift" default:"true" doc:"up loads what is committed into the Redshift of the embedded AWS endpoint, where redshift.mode is none"`
 }
 
 // Log is the section log.

@@ -1809,8 +1809,9 @@ type CatalogTable struct {
 	Cursors        []*CatalogCursor       `protobuf:"bytes,3,rep,name=cursors,proto3" json:"cursors,omitempty"`
 	Complete       int64                  `protobuf:"varint,4,opt,name=complete,proto3" json:"complete,omitempty"`   // Hive partitions that were announced complete
 	Revisions      int64                  `protobuf:"varint,5,opt,name=revisions,proto3" json:"revisions,omitempty"` // sum of their revisions: what is more than complete are late files
-	Waiting        int64                  `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`     // Hive partitions with files that no announcement counts yet
+	Waiting        int64                  `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`     // complete Hive partitions with files that no announcement counts yet
 	Closed         int64                  `protobuf:"varint,7,opt,name=closed,proto3" json:"closed,omitempty"`       // event time up to which all Kafka partitions are complete, in microseconds since 1970 UTC; 0 = none
+	Open           int64                  `protobuf:"varint,8,opt,name=open,proto3" json:"open,omitempty"`           // Hive partitions with files that are not complete yet
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1890,6 +1891,13 @@ func (x *CatalogTable) GetWaiting() int64 {
 func (x *CatalogTable) GetClosed() int64 {
 	if x != nil {
 		return x.Closed
+	}
+	return 0
+}
+
+func (x *CatalogTable) GetOpen() int64 {
+	if x != nil {
+		return x.Open
 	}
 	return 0
 }
@@ -2385,7 +2393,7 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"transforms\x18\x03 \x03(\v2\x1b.citystream.TransformStatusR\n" +
 	"transforms\x12,\n" +
-	"\x05loads\x18\x04 \x03(\v2\x16.citystream.LoadStatusR\x05loads\"\xee\x01\n" +
+	"\x05loads\x18\x04 \x03(\v2\x16.citystream.LoadStatusR\x05loads\"\x82\x02\n" +
 	"\fCatalogTable\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\tR\x05table\x12'\n" +
 	"\x0fhive_partitions\x18\x02 \x01(\x03R\x0ehivePartitions\x123\n" +
@@ -2393,7 +2401,8 @@ const file_control_proto_rawDesc = "" +
 	"\bcomplete\x18\x04 \x01(\x03R\bcomplete\x12\x1c\n" +
 	"\trevisions\x18\x05 \x01(\x03R\trevisions\x12\x18\n" +
 	"\awaiting\x18\x06 \x01(\x03R\awaiting\x12\x16\n" +
-	"\x06closed\x18\a \x01(\x03R\x06closed\"F\n" +
+	"\x06closed\x18\a \x01(\x03R\x06closed\x12\x12\n" +
+	"\x04open\x18\b \x01(\x03R\x04open\"F\n" +
 	"\rCatalogCursor\x12!\n" +
 	"\x03log\x18\x01 \x01(\v2\x0f.citystream.LogR\x03log\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\x03R\x04slot\"p\n" +

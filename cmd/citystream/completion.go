@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"citystream/messages"
 )
 
 // watch asks how things stand, with a pause between two questions, until stop says that it is enough, or until ctx ends; it returns what was seen last. Each answer is shown.
-func (r *run) watch(ctx context.Context, every time.Duration, show func([]tableSummary), stop func([]tableSummary, []string) bool) ([]tableSummary, []string, error) {
+func (r *run) watch(ctx context.Context, every time.Duration, show func([]tableSummary), stop func([]tableSummary, []string, *messages.CatalogStatus) bool) ([]tableSummary, []string, error) {
 	var tables []tableSummary
 	var failed []string
 	for {
-		seen, broken, err := standing(ctx, r.cluster, r.source)
+		seen, broken, registered, err := standing(ctx, r.cluster, r.source)
 		switch {
 		case ctx.Err() != nil:
 			return tables, failed, ctx.Err()
@@ -20,7 +22,7 @@ func (r *run) watch(ctx context.Context, every time.Duration, show func([]tableS
 		default:
 			tables, failed = seen, broken
 			show(tables)
-			if stop(tables, failed) {
+			if stop(tables, failed, registered) {
 				return tables, failed, nil
 			}
 		}

@@ -74,7 +74,7 @@ func root() *cobra.Command {
 		return usageError{fmt.Errorf("%w: see citystream %s --help", err, c.Name())}
 	})
 	c.AddCommand(
-		upCommand(), labCommand(), masterCommand(), workerCommand(), simulateCommand(), statusCommand(), lagCommand(), healthCommand(), queryCommand(),
+		upCommand(), labCommand(), masterCommand(), workerCommand(), simulateCommand(), statusCommand(), lagCommand(), healthCommand(), queryCommand(), loadCommand(),
 		verifyCommand(), replayCommand(), certsCommand(), brokerCommand(), storeCommand(), awsCommand(), configCommand(), versionCommand(),
 	)
 	return c

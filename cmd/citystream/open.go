@@ -271,9 +271,13 @@ func catalogOf(cfg aws.Config, c *config.Config, store port.Store) (port.Catalog
 }
 
 func queryOf(cfg aws.Config, c *config.Config) *athenaadapter.Query {
-	return athenaadapter.New(athena.NewFromConfig(cfg), athenaadapter.Options{
+	return athenaadapter.New(athena.NewFromConfig(cfg), queryOptions(c))
+}
+
+func queryOptions(c *config.Config) athenaadapter.Options {
+	return athenaadapter.Options{
 		WorkGroup: c.AWS.Workgroup, OutputLocation: c.AWS.Output, PollMin: 5 * time.Millisecond, PollMax: time.Second,
-	})
+	}
 }
 
 func (r *run) openCluster(ctx context.Context, out outside) error {

@@ -1,192 +1,177 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/spf13/cobra"
 
 	"citystream/config"
+	athenaadapter "citystream/engine/adapter/athena"
+	"citystream/engine/catalog"
 	"citystream/engine/port"
 )
 
 func queryCommand() *cobra.Command {
-	var output string
+	q := &query{}
 	c := &cobra.Command{
-		Use:   "query SQL",
-		Short: "Run a statement through Athena: that of a running up, or one started here on its data directory",
+		Use:   "query SQL | query --file FILE",
+		Short: "Run a statement through Athena: that of a running up, one started here on its data directory, or AWS's",
+		Long: `Runs one statement and writes its rows page by page. On a terminal it shows how long it has run and what it has scanned; Ctrl-C stops
+the statement, which costs money as long as it runs.
+
+An argument that ends with .sql is a file with the statement, and - is standard input. With --aws or --region the statement goes to AWS, with the
+credentials of the usual chain: environment, profile, role.
+
+Exit code 0: it ran. 1: it failed, or was stopped. 2: wrong flags or configuration.`,
 		Example: `  citystream query "SELECT count(*) FROM vehicle_data"
-  citystream query --output csv 'SELECT * FROM "smart-city"."weather_data" LIMIT 5'`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			write := map[string]func(io.Writer, *port.Result) error{"table": writeResult, "csv": writeCSV, "json": writeJSON}[output]
-			if write == nil {
-				return usageError{fmt.Errorf("--output %s: table, csv or json", output)}
-			}
-			cfg, err := settingsOf(c, nil, map[string]string{"data": "embedded.data", "aws": "aws.endpoint"})
-			if err != nil {
-				return err
-			}
-			result, err := runQuery(c.Context(), cfg, args[0])
-			if err != nil {
-				return err
-			}
-			return write(c.OutOrStdout(), result)
-		},
+  citystream query --output csv 'SELECT * FROM "smart-city"."weather_data" LIMIT 5'
+  citystream query --out speeds.csv -- speeds.sql
+  citystream query --region eu-west-1 --workgroup analysts --file speeds.sql`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: q.run,
 	}
 	c.Flags().String("data", "./data", "data `DIR`")
 	c.Flags().String("aws", "", "`URL` of an Athena elsewhere, with the credentials of the usual chain")
-	c.Flags().StringVar(&output, "output", "table", "table, csv or json")
+	c.Flags().StringVar(&q.region, "region", "", "AWS `REGION` whose Athena is asked")
+	c.Flags().String("workgroup", "", "Athena workgroup")
+	c.Flags().String("database", "", "database of names that have none of their own")
+	c.Flags().StringVar(&q.file, "file", "", "`FILE` with the statement; - is standard input")
+	c.Flags().StringVar(&q.output, "output", "", "table, csv or json; default is what the name of --out ends with, else table")
+	c.Flags().StringVar(&q.out, "out", "", "`FILE` to write the rows to, instead of standard output")
 	configFlag(c)
 	return c
 }
 
-// runQuery asks the configured endpoint, else that of the process that holds the data directory, or one that lives for this statement only.
-func runQuery(ctx context.Context, cfg *config.Config, sql string) (*port.Result, error) {
+// query is one run of the command.
+type query struct {
+	region, file, output, out string
+}
+
+func (q *query) run(c *cobra.Command, args []string) (err error) {
+	sql, err := q.statement(c.InOrStdin(), args)
+	if err != nil {
+		return err
+	}
+	if q.output == "" {
+		q.output = cmp.Or(map[string]string{".csv": "csv", ".json": "json"}[filepath.Ext(q.out)], "table")
+	}
+	if !slices.Contains([]string{"table", "csv", "json"}, q.output) {
+		return usageError{fmt.Errorf("--output %s: table, csv or json", q.output)}
+	}
+	cfg, err := settingsOf(c, nil, map[string]string{
+		"data": "embedded.data", "aws": "aws.endpoint", "region": "aws.region", "workgroup": "aws.workgroup", "database": "aws.database",
+	})
+	if err != nil {
+		return err
+	}
+	if q.region != "" && cfg.AWS.Endpoint == "" {
+		cfg.AWS.Endpoint = "https://athena." + q.region + ".amazonaws.com"
+	}
+	w := c.OutOrStdout()
+	if q.out != "" {
+		f, err := os.Create(q.out)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		w = f
+	}
+	return withAWS(c.Context(), cfg, func(clients aws.Config) error {
+		return stream(c.Context(), clients, cfg, sql, q.writer(w))
+	})
+}
+
+// statement returns the text to run: the argument, or what a file has.
+func (q *query) statement(in io.Reader, args []string) (string, error) {
+	name := q.file
+	switch {
+	case name == "" && len(args) == 0:
+		return "", usageError{errors.New("a statement, or --file with the name of a file that has one, is needed")}
+	case name != "" && len(args) > 0:
+		return "", usageError{errors.New("a statement and --file were given: one of them is enough")}
+	case name == "" && (args[0] == "-" || strings.HasSuffix(args[0], ".sql")):
+		name = args[0]
+	case name == "":
+		return args[0], nil
+	}
+	var text []byte
+	var err error
+	if name == "-" {
+		text, err = io.ReadAll(in)
+	} else {
+		text, err = os.ReadFile(name)
+	}
+	sql := strings.TrimRight(strings.TrimSpace(string(text)), "; \t\r\n")
+	if err == nil && sql == "" {
+		err = fmt.Errorf("%s has no statement", name)
+	}
+	return sql, err
+}
+
+// stream runs a statement and writes its rows as they come.
+func stream(ctx context.Context, clients aws.Config, cfg *config.Config, sql string, write rowWriter) error {
+	seen := newScan(os.Stderr, catalog.Price{PerTB: cfg.AWS.QueryPrice, MinBytes: int64(cfg.AWS.QueryMin)})
+	options := queryOptions(cfg)
+	options.Progress = seen.show
+	service := athenaadapter.New(athena.NewFromConfig(clients), options)
+	rows := 0
+	err := service.Stream(ctx, cfg.AWS.Database, sql, func(page *port.Result) error {
+		rows += len(page.Rows)
+		return write.page(page)
+	})
+	seen.end(rows, err)
+	if err != nil {
+		return err
+	}
+	return write.end()
+}
+
+// withAWS calls use with what AWS clients need: of the configured endpoint, else of the process that holds the data directory, or of one
+// that lives for this call only.
+func withAWS(ctx context.Context, cfg *config.Config, use func(aws.Config) error) error {
 	if cfg.AWS.Endpoint != "" {
 		outside, err := outsideAWS(ctx, cfg)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return queryOf(outside, cfg).Run(ctx, cfg.AWS.Database, sql)
+		return use(outside)
 	}
 	path := cfg.Embedded.Data
 	if inUse(path, "aws") {
 		d := &dataDir{path: path}
 		endpoint, region, err := awsEndpoint(d.awsConfig())
 		if err != nil {
-			return nil, fmt.Errorf("the data directory is in use, but not by an up that answers queries: %w", err)
+			return fmt.Errorf("the data directory is in use, but not by an up that answers queries: %w", err)
 		}
 		k, err := readKeys(d.awsCredentials())
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return queryOf(clientConfig(endpoint, region, k), cfg).Run(ctx, cfg.AWS.Database, sql)
+		return use(clientConfig(endpoint, region, k))
 	}
 	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("there is no data directory: %w: choose one with --data DIR, or make it with citystream up", err)
+		return fmt.Errorf("there is no data directory: %w: choose one with --data DIR, or make it with citystream up", err)
 	}
 	d, err := openService(path, "aws")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer d.close()
 	cfg.Embedded.AWS = "127.0.0.1:0"
 	server, k, err := openAWS(ctx, d, cfg)
 	if err != nil {
-		return nil, err
-	}
-	result, err := queryOf(clientConfig("http://"+server.Addr(), usualRegion, k), cfg).Run(ctx, cfg.AWS.Database, sql)
-	return result, errors.Join(err, server.Close())
-}
-
-func cell(v *string) string {
-	if v == nil {
-		return ""
-	}
-	return *v
-}
-
-// cellMax is how much of a value a terminal is shown.
-const cellMax = 40
-
-func writeResult(w io.Writer, r *port.Result) error {
-	out, isFile := w.(*os.File)
-	cut := isFile && isTerminal(out)
-	t := newTable(w)
-	var header table.Row
-	for _, c := range r.Columns {
-		header = append(header, c.Name)
-	}
-	t.AppendHeader(header)
-	for _, row := range r.Rows {
-		var cells table.Row
-		for _, v := range row {
-			text := []rune(cell(v))
-			if cut && len(text) > cellMax {
-				text = append(text[:cellMax-1], '…')
-			}
-			cells = append(cells, string(text))
-		}
-		t.AppendRow(cells)
-	}
-	t.Render()
-	_, err := fmt.Fprintf(w, "%d rows\n", len(r.Rows))
-	return err
-}
-
-func writeCSV(w io.Writer, r *port.Result) error {
-	out := csv.NewWriter(w)
-	row := make([]string, len(r.Columns))
-	for i, c := range r.Columns {
-		row[i] = c.Name
-	}
-	if err := out.Write(row); err != nil {
 		return err
 	}
-	for _, values := range r.Rows {
-		for i, v := range values {
-			row[i] = cell(v)
-		}
-		if err := out.Write(row); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
-// writeJSON writes an array with one object a row, a row on a line, columns in their order. Numbers and booleans are JSON's own, other
-// values text, NULL is null.
-func writeJSON(w io.Writer, r *port.Result) error {
-	out := bufio.NewWriter(w)
-	out.WriteString("[")
-	for i, values := range r.Rows {
-		if i > 0 {
-			out.WriteString(",")
-		}
-		out.WriteString("\n{")
-		for j, v := range values {
-			if j > 0 {
-				out.WriteString(",")
-			}
-			out.Write(jsonText(r.Columns[j].Name))
-			out.WriteString(":")
-			out.Write(jsonValue(r.Columns[j].Type, v))
-		}
-		out.WriteString("}")
-	}
-	out.WriteString("\n]\n")
-	return out.Flush() // the first error of them all
-}
-
-// jsonValue returns a cell as JSON: what is no number in JSON's sense, as NaN, stays text.
-func jsonValue(columnType string, v *string) []byte {
-	if v == nil {
-		return []byte("null")
-	}
-	base, _, _ := strings.Cut(columnType, "(")
-	switch base {
-	case "tinyint", "smallint", "int", "integer", "bigint", "float", "real", "double", "decimal", "boolean":
-		if json.Valid([]byte(*v)) {
-			return []byte(*v)
-		}
-	}
-	return jsonText(*v)
-}
-
-func jsonText(s string) []byte {
-	b, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // text can always be written
-	}
-	return b
+	err = use(clientConfig("http://"+server.Addr(), usualRegion, k))
+	return errors.Join(err, server.Close())
 }

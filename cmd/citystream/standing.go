@@ -12,14 +12,14 @@ import (
 )
 
 // standing asks the cluster, the catalog and the broker how every table stands.
-func standing(ctx context.Context, cluster *actors.Cluster, source port.Source) ([]tableSummary, []string, error) {
+func standing(ctx context.Context, cluster *actors.Cluster, source port.Source) ([]tableSummary, []string, *messages.CatalogStatus, error) {
 	status, err := cluster.Status(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	registered, err := cluster.CatalogStatus(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	partitions := map[string][]*messages.PartitionStatus{}
 	for _, w := range status.Workers {
@@ -36,12 +36,12 @@ func standing(ctx context.Context, cluster *actors.Cluster, source port.Source) 
 	for _, t := range status.Topics {
 		row, err := stand(ctx, source, t, partitions[t.Table], slots)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		row.Windows = windows[t.Table]
 		tables = append(tables, row)
 	}
-	return tables, failed, nil
+	return tables, failed, registered, nil
 }
 
 // at names a log in a form that can be compared.
@@ -51,8 +51,11 @@ func at(l *messages.Log) commitlog.Log {
 	}
 }
 
-// progressOf returns the catalog's cursors, and the number of Hive partitions of each table.
+// progressOf returns the catalog's cursors, and the number of Hive partitions of each table; nil without a catalog.
 func progressOf(s *messages.CatalogStatus) (slots map[commitlog.Log]int64, windows map[string]int64) {
+	if s == nil {
+		return nil, nil
+	}
 	slots, windows = map[commitlog.Log]int64{}, map[string]int64{}
 	for _, t := range s.GetTables() {
 		windows[t.Table] = t.HivePartitions
@@ -88,7 +91,7 @@ func stand(
 			watermark = w
 		}
 		slot, seen := slots[log]
-		row.done = row.done && p.Owned && p.ReadThrough >= int64(end) && p.Resume == p.ReadThrough && seen && slot >= p.Slot
+		row.done = row.done && p.Owned && p.ReadThrough >= int64(end) && p.Resume == p.ReadThrough && (seen && slot >= p.Slot || slots == nil)
 	}
 	row.Watermark = clock(watermark)
 	row.done = row.done && row.accounted() == row.Acknowledged

@@ -19,6 +19,8 @@ type summary struct {
 	Database  string         `json:"database"`
 	Bucket    string         `json:"bucket"`
 	Failed    []string       `json:"failed,omitempty"` // why partitions stopped
+
+	Derived []derivedSummary `json:"derived,omitempty"` // what was made of the tables
 }
 
 // tableSummary counts one table over its whole log: what the topic holds, and what became of it.

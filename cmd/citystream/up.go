@@ -14,6 +14,7 @@ import (
 
 	"citystream/config"
 	"citystream/engine/schema"
+	"citystream/messages"
 )
 
 // firstQuery is what up shows at its end: of the emergencies, or of the first table where there are none.
@@ -47,14 +48,14 @@ func upCommand() *cobra.Command {
 		Long: `Starts the embedded broker, store and AWS endpoint, a master, its workers and the catalog, lets the fleet drive, waits until every
 record is committed and every Hive partition is registered, and shows the answer to a query.
 
-Exit code 0: every acknowledged record is accounted for. 1: not, or an error. 2: wrong flags or configuration.`,
+Exit code 0: every acknowledged record is accounted for, and the transformed tables and Redshift have what the raw ones have. 1: not, or an error. 2: wrong flags or configuration.`,
 		Example: "  citystream up\n  citystream up --stay --vehicles 0\n  citystream up --vehicles 20000 --steps 3 --output json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if output != "table" && output != "json" {
 				return usageError{fmt.Errorf("--output %s: table or json", output)}
 			}
-			presets := []config.Setting{{Key: "flush.maxAge", Value: "10s"}}
+			presets := []config.Setting{{Key: "flush.maxAge", Value: "10s"}, {Key: "catalog.lateAfter", Value: "2s"}}
 			if !stay { // who waits for the end wants to see that, and what is wrong
 				presets = append(presets, config.Setting{Key: "log.level", Value: "warn"})
 			}
@@ -65,6 +66,7 @@ Exit code 0: every acknowledged record is accounted for. 1: not, or an error. 2:
 			if err != nil {
 				return err
 			}
+			embeddedWarehouse(cfg)
 			u := &up{stay: stay, json: output == "json", out: c.OutOrStdout(), started: time.Now()}
 			return u.do(c.Context(), cfg, outside{
 				kafka: c.Flags().Changed("kafka"), s3: cfg.Store.Endpoint != "", aws: cfg.AWS.Endpoint != "", // the brokers have a default
@@ -95,6 +97,7 @@ type up struct {
 	started    time.Time
 	fleet      *drives
 	bar        *progress
+	stuck      string // why what follows from the tables is not up to date
 }
 
 func (u *up) do(ctx context.Context, cfg *config.Config, out outside) (err error) {
@@ -155,7 +158,9 @@ func (u *up) untilDone(ctx context.Context) ([]tableSummary, []string, error) {
 	if u.stay {
 		every = 2 * time.Second // nobody waits for the end, and each question goes to Kafka for each partition
 	}
-	return u.watch(ctx, every, show, func(tables []tableSummary, failed []string) bool {
+	var made derivations
+	defer func() { u.stuck = made.stuck }()
+	return u.watch(ctx, every, show, func(tables []tableSummary, failed []string, registered *messages.CatalogStatus) bool {
 		if !u.fleet.first() {
 			return false
 		}
@@ -163,13 +168,16 @@ func (u *up) untilDone(ctx context.Context) ([]tableSummary, []string, error) {
 			u.cluster.ExpectEnd(endOfDrive)
 			told = true
 		}
-		return len(failed) > 0 || complete(tables)
+		return len(failed) > 0 || complete(tables) && (u.stay || made.settled(registered)) // without an end of the stream the last hours stay open
 	})
 }
 
 // show prints the query's answer and the summary.
 func (u *up) show(ctx context.Context, tables []tableSummary, failed []string) error {
+	made, wrong := u.madeOf(ctx, tables)
 	s := summary{
+		Derived: made,
+
 		Tables: tables, Failed: failed, Complete: complete(tables) && u.fleet.err() == nil, Seconds: time.Since(u.started).Seconds(),
 		Endpoints: u.endpoints, Database: u.cfg.AWS.Database, Bucket: u.cfg.Store.Bucket,
 	}
@@ -188,19 +196,39 @@ func (u *up) show(ctx context.Context, tables []tableSummary, failed []string) e
 		}
 		u.say("\n")
 		s.writeTable(u.out)
+		writeDerived(u.out, made)
 		u.say("\n%s in %.1f s. Files: %s\n", map[bool]string{true: "complete", false: "NOT complete"}[s.Complete], s.Seconds, u.where())
 	}
 	for _, f := range failed {
 		fmt.Fprintln(os.Stderr, "stopped:", f)
 	}
 	if !s.Complete {
-		return errors.Join(errors.New("not every acknowledged record is committed and registered"), u.fleet.err())
+		return errors.Join(errors.New("not every acknowledged record is committed and registered"), u.fleet.err(), wrong)
+	}
+	if wrong != nil {
+		return wrong
 	}
 	u.say("Try next%s:\n", map[bool]string{true: " in another terminal", false: ""}[u.stay])
 	for _, command := range u.next() {
 		u.say("  %s\n", command)
 	}
 	return nil
+}
+
+// madeOf counts what was made of the tables; the error says why it is not what it should be. While everything keeps running the last hours are
+// not complete, and nothing is to be compared.
+func (u *up) madeOf(ctx context.Context, tables []tableSummary) ([]derivedSummary, error) {
+	if u.stay {
+		return nil, nil
+	}
+	made, err := u.derived(ctx, tables)
+	switch {
+	case u.stuck != "":
+		err = errors.Join(errors.New("what follows from the tables is not up to date: "+u.stuck), err)
+	case err == nil && !allEqual(made):
+		err = errors.New("a table that was made of another one has not the rows that it should have")
+	}
+	return made, err
 }
 
 // next returns three commands to try now, as they have to be typed for this run's services.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,9 +58,22 @@ func checkSummary(t *testing.T, s summary, each int64) {
 		t.Fatalf("%+v", s)
 	}
 	for _, row := range s.Tables {
+		want := derivedSummary{Name: "citystream." + row.Name, Kind: "redshift", Source: row.Name, Counts: each, Rows: each, Raw: each, Equal: true}
+		if !slices.Contains(s.Derived, want) {
+			t.Errorf("%+v is not among %+v", want, s.Derived)
+		}
 		if row.Acknowledged != each || row.Committed != each || row.Files == 0 || row.Windows == 0 || row.Watermark == "" {
 			t.Errorf("%+v, want %d records", row, each)
 		}
+	}
+}
+
+// checkTransformed holds what a transform has made against its raw table.
+func checkTransformed(t *testing.T, s summary, each int64) {
+	t.Helper()
+	i := slices.IndexFunc(s.Derived, func(d derivedSummary) bool { return d.Kind == "transform" })
+	if i < 0 || !s.Derived[i].Equal || s.Derived[i].Raw != each || s.Derived[i].Rows == 0 || s.Derived[i].Rows >= each {
+		t.Errorf("%+v", s.Derived)
 	}
 }
 
@@ -78,10 +92,14 @@ func count(t *testing.T, dir, table string) string {
 
 func TestUpBringsEveryRecordToSQLOnce(t *testing.T) {
 	dir := t.TempDir()
-	checkSummary(t, runUp(t, "--data", dir, "--vehicles", "20"), 2000)
+	s := runUp(t, "--data", dir, "--vehicles", "20")
+	checkSummary(t, s, 2000)
+	checkTransformed(t, s, 2000)
 	if got := count(t, dir, "weather_data"); got != "2000,2000,2000" {
 		t.Errorf("SQL sees %s", got)
 	}
+	checkQueryForms(t, dir)
+	checkLoads(t, dir)
 	for _, name := range []string{"config", "credentials"} {
 		info, err := os.Stat(dir + "/aws/" + name)
 		if err != nil || info.Mode().Perm() != 0o600 {

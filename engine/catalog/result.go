@@ -136,6 +136,16 @@ func (r Run) Folder(prefix, try string) string {
 	return fmt.Sprintf("%s/%s/%s/v%04d-r%06d-%s/", prefix, r.Transform.Name, commitlog.HivePath(r.Window), r.Edition.Version, r.Edition.Input, try)
 }
 
+// WindowOfFolder returns the window of a folder that Folder has named.
+func WindowOfFolder(prefix, table, folder string) (record.Micros, bool) {
+	rest, ok := strings.CutPrefix(folder, prefix+"/"+table+"/")
+	if !ok {
+		return 0, false
+	}
+	window, try, ok := cutWindow(rest)
+	return window, ok && len(try) > 1 && try[0] == 'v' && strings.Count(try, "/") == 1 && strings.HasSuffix(try, "/")
+}
+
 // Names of the parameters of a Hive partition of the transformed zone, beside those of an announcement.
 const (
 	ParamQuery   = "query_id"

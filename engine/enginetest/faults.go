@@ -24,6 +24,8 @@ type Fault struct {
 	After bool   // the call takes effect, and only its answer is lost
 	Pass  bool   // the call goes on as if nothing were; only Then happens, before it, or behind it with After
 	Then  func() // what else happens at that moment: a crash, say; nil is nothing
+
+	Finally func() // what happens when it is over; nil is nothing
 }
 
 // Faults lets chosen calls of a store and a source fail, and counts them all. Safe for concurrent use.
@@ -96,6 +98,9 @@ func (l *Life) do(operation string, call func() error) error {
 	}
 	if fails && fault.Then != nil && fault.After {
 		fault.Then()
+	}
+	if fails && fault.Finally != nil {
+		fault.Finally()
 	}
 	switch {
 	case l.Dead():
