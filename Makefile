@@ -11,6 +11,7 @@ KAFKACHAOSTIME ?= 30s
 BENCH ?= .
 SCHEDULES ?= 4000
 ARGS ?=
+N ?= 4
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
 .PHONY: help
@@ -20,6 +21,10 @@ help: ## List the targets
 .PHONY: run
 run: build ## Build, and run the main job to its end (ARGS="--vehicles 20" adds flags)
 	bin/citystream up $(ARGS)
+
+.PHONY: up-local
+up-local: build ## Run a cluster as processes of this machine: two masters and N=4 workers, until Ctrl-C (ARGS="--simulate 100" adds a fleet)
+	bin/citystream lab --workers $(N) $(ARGS)
 
 .PHONY: build
 build: compiler ## Build bin/citystream
@@ -32,24 +37,26 @@ test: build ## Build, and run all tests
 
 # One package at a time: each starts a broker of its own, unless KAFKA_BOOTSTRAP_SERVERS names one.
 .PHONY: test-kafka
-test-kafka: compiler ## Run the tests that need Apache Kafka, with Java 17 and Maven, or on KAFKA_BOOTSTRAP_SERVERS
+test-kafka: compiler ## Run the tests that need Apache Kafka or ZooKeeper, with Java 17 and Maven, or on KAFKA_BOOTSTRAP_SERVERS
 	@[ -n "$${KAFKA_BOOTSTRAP_SERVERS:-}" ] || { command -v java && command -v mvn; } >/dev/null || \
 		{ echo "No Java and Maven found: install a JDK 17 and Maven, or set KAFKA_BOOTSTRAP_SERVERS to a cluster for tests." >&2; exit 1; }
 	$(GO) test -race -tags kafka -count=1 -timeout 15m -p 1 -run Apache ./engine/adapter/kafka ./cmd/citystream
+	@if { command -v java && command -v mvn; } >/dev/null; then set -x; $(GO) test -race -tags kafka -count=1 -timeout 5m ./cluster/lease/zookeeper; \
+	else echo "No Java and Maven found: the lease in ZooKeeper is not tested."; fi
 	$(GO) test -tags chaos -count=1 -timeout 15m -run TestChaos ./cmd/citystream -chaos.apache -chaos.time $(KAFKACHAOSTIME)
 
 .PHONY: test-readers
 test-readers: compiler python ## Read Parquet files with pyarrow, DuckDB, polars and DataFusion, with Python 3.11 or newer
 	$(GO) test -tags readers -count=1 -timeout 15m -v -run TestReaders ./engine/parquetfile
 
-# Without the SQL engine, which it does not need. What -v says of parallel tests is noise.
+# Without the SQL engine, which it does not need. What -v says while tests run is noise.
 .PHONY: test-catalog
 test-catalog: python ## Run the catalog's tests on the local Glue and on moto's, with Python 3.11 or newer
 	CGO_ENABLED=0 $(GO) test -tags moto -count=1 -timeout 15m -v -run 'TestTheLocalGlue|TestMotoIsAGlue' ./local/aws | grep -v '^=== '
 
 .PHONY: test-clients
 test-clients: compiler python ## Use the local AWS endpoint with boto3, AWS CLI, awswrangler and PyAthena, with Python 3.11 or newer
-	$(GO) test -tags clients -count=1 -timeout 15m -v -run TestClientsOfOthers ./cmd/citystream
+	$(GO) test -tags clients -count=1 -timeout 15m -v -run TestClientsOfOthers ./cmd/citystream | grep -v '^=== '
 
 # The packages are kept in the user's cache directory: more than a gigabyte, and loaded once. ensurepip is what Debian's python3 leaves out.
 .PHONY: python
@@ -61,8 +68,8 @@ python:
 lint: compiler ## Check format, vet, staticcheck, go.mod and generated files
 	@unformatted=$$($(GO) tool gofumpt -l .); \
 	if [ -n "$$unformatted" ]; then printf 'not formatted; run go tool gofumpt -w . for:\n%s\n' "$$unformatted" >&2; exit 1; fi
-	$(GO) vet -tags kafka,chaos,readers,moto,clients ./...
-	$(GO) tool staticcheck -tags kafka,chaos,readers,moto,clients ./...
+	$(GO) vet -tags kafka,chaos,readers,failover,scaleout,moto,clients ./...
+	$(GO) tool staticcheck -tags kafka,chaos,readers,failover,scaleout,moto,clients ./...
 	$(GO) mod tidy -diff
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(MAKE) --no-print-directory generate OUT="$$fresh"; \
@@ -88,6 +95,10 @@ bench-packages: compiler ## Run Go's benchmarks of the packages, in benchstat's 
 bench-program: build ## Measure the whole program (ARGS="steady", or "--compare OLD steady"; ARGS=-h lists what there is)
 	$(GO) run ./bench $(ARGS)
 
+.PHONY: large
+large: ## Let 1,000 simulated workers with 100,000 partitions start, die, return and change their leader (ARGS="-large.patience 4" on a busy machine)
+	$(GO) test -count=1 -timeout 10m -v -run TestALargeCluster ./actors -large $(ARGS)
+
 .PHONY: bench-guard
 bench-guard: build ## Check that the worker costs not far more than the bare path
 	$(GO) run ./bench guard
@@ -104,6 +115,15 @@ simulate-long: ## The same for hours
 .PHONY: chaos
 chaos: compiler ## Kill and pause real processes on an unkind store while a fleet produces, then verify (CHAOSTIME=10m)
 	$(GO) test -tags chaos -count=1 -timeout 0 -v -run TestChaos ./cmd/citystream -chaos.time $(CHAOSTIME)
+
+# Alone on the machine: the figures are times.
+.PHONY: scaleout
+scaleout: compiler ## Start 1, 2, 4 and 8 worker nodes, and measure throughput and moves (SCALEOUT="-scaleout.table FILE -scaleout.plot FILE" writes them)
+	$(GO) test -tags scaleout -count=1 -timeout 30m -v -run TestScaleout ./cmd/citystream $(SCALEOUT)
+
+.PHONY: failover
+failover: compiler ## Let nodes and stores of a cluster fail, on all three lease stores (FAILOVER="-failover.leases store" chooses)
+	$(GO) test -tags failover -count=1 -timeout 60m -v -run TestFailover ./cmd/citystream $(FAILOVER)
 
 .PHONY: mutants
 mutants: ## Break the protocol on purpose in each way of mutants/, and check that tests turn red

@@ -33,8 +33,11 @@ const (
 	actor   = "github.com/asynkron/protoactor-go/actor"
 	cobra   = "github.com/spf13/cobra"
 	flock   = "github.com/gofrs/flock"
+	etcd    = "go.etcd.io/etcd/"
 	metrics = "github.com/prometheus/client_golang/"
 	proto   = "google.golang.org/protobuf/"
+
+	zookeeper = "github.com/go-zookeeper/zk"
 )
 
 // layers is the direction of imports: cmd -> cluster, local -> actors -> pure packages; adapters see ports and pure data only.
@@ -53,6 +56,7 @@ var layers = map[string]layer{
 	"engine/pipeline":     {pure: true, project: append([]string{"engine/decode", "engine/window"}, data...)},
 	"fleet":               {pure: true, project: []string{"engine/record"}},
 	"cluster/assign":      {pure: true, project: []string{"engine/commitlog", "engine/record"}},
+	"cluster/membership":  {pure: true, project: []string{"engine/commitlog"}},
 	"internal/strictyaml": {pure: true, outside: []string{"github.com/goccy/go-yaml"}},
 	"config":              {pure: true, project: []string{"engine/schema", "engine/transform", "internal/strictyaml"}},
 
@@ -72,7 +76,8 @@ var layers = map[string]layer{
 	// To the outside.
 	"engine/port": {project: []string{"engine/record"}},
 	"engine/adapter/kafka": {project: append([]string{"internal/bytepool"}, data...), outside: []string{
-		"github.com/IBM/sarama", metrics, "github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kmsg", "golang.org/x/sync/semaphore",
+		"github.com/IBM/sarama", metrics, "github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kmsg",
+		"github.com/twmb/franz-go/pkg/kversion", "golang.org/x/sync/semaphore",
 	}},
 	"engine/adapter/s3":       {project: data, outside: []string{awsSDK}},
 	"engine/adapter/glue":     {project: data, outside: []string{awsSDK}},
@@ -80,16 +85,31 @@ var layers = map[string]layer{
 	"engine/adapter/redshift": {project: data, outside: []string{awsSDK}},
 	"engine/enginetest":       {project: append([]string{"engine/decode"}, data...), outside: []string{"github.com/google/go-cmp/cmp"}},
 
-	"internal/apachekafka": {},
-	"internal/bytepool":    {},
-	"internal/pythonenv":   {},
+	"internal/apachekafka":     {project: []string{"internal/jvm"}},
+	"internal/apachezookeeper": {project: []string{"internal/jvm"}},
+	"internal/bytepool":        {},
+	"internal/etcdserver":      {project: []string{"internal/jvm"}, outside: []string{etcd}},
+	"internal/jvm":             {},
+	"internal/pythonenv":       {},
 
 	// Shells, and what keeps state for them.
 	"fleet/drivestate": {project: []string{"engine/port", "engine/record", "fleet"}},
 	"cluster/reign":    {project: []string{"engine/commitlog", "engine/port"}},
+	"cluster/certs":    {},
+	"cluster/remote":   {outside: []string{"github.com/asynkron/protoactor-go/", "google.golang.org/grpc", proto}},
+
+	// Each client of a lease's store has one home, and none of them is known to another.
+	"cluster/lease": {project: []string{
+		"cluster/lease/etcd", "cluster/lease/objectstore", "cluster/lease/zookeeper", "engine/port",
+	}},
+	"cluster/lease/etcd":        {project: []string{"cluster/lease/term", "engine/port"}, outside: []string{etcd, "go.uber.org/zap", "google.golang.org/grpc"}},
+	"cluster/lease/objectstore": {project: []string{"cluster/lease/term", "engine/commitlog", "engine/port"}},
+	"cluster/lease/term":        {project: []string{"engine/port"}},
+	"cluster/lease/zookeeper":   {project: []string{"cluster/lease/term", "engine/port"}, outside: []string{zookeeper}},
+
 	"actors": {
 		project: append([]string{
-			"cluster/assign", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/transform", "engine/window",
+			"cluster/assign", "cluster/membership", "cluster/reign", "engine/catalog", "engine/decode", "engine/parquetfile", "engine/pipeline", "engine/transform", "engine/window",
 			"fleet", "fleet/drivestate", "messages",
 		}, data...),
 		outside: []string{actor, metrics, proto},
@@ -102,6 +122,7 @@ var layers = map[string]layer{
 		"github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kgo",
 		"github.com/twmb/franz-go/pkg/kmsg", flock,
 	}},
+	"local/lab":   {project: []string{"cluster/certs"}},
 	"local/store": {outside: []string{"github.com/versity/versitygw", awsSDK, flock}},
 
 	// Programs.
@@ -111,7 +132,7 @@ var layers = map[string]layer{
 	},
 	"cmd/citystream": {
 		project: append([]string{
-			"actors", "cluster/reign", "config", "engine/adapter/...", "engine/catalog", "engine/replay", "engine/transform", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
+			"actors", "cluster/certs", "cluster/lease", "cluster/remote", "cluster/reign", "config", "engine/adapter/...", "engine/catalog", "engine/replay", "engine/transform", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
 		}, data...),
 		outside: []string{
 			awsSDK, // makes the clients that the adapters are given

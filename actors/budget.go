@@ -30,6 +30,7 @@ type Budget struct {
 	encoders *parquetfile.Encoders // as many as processors, for all files of the worker
 	turns    chan struct{}         // one taken for each takeover that begins
 	uploads  chan struct{}         // one taken for each part on its way to the store
+	pace     *pace                 // of all readers of the worker; nil is as fast as they can
 
 	pools sync.Map // of *sync.Pool of *decode.Batch, by table: a partition that has nothing to do holds none
 
@@ -89,6 +90,14 @@ func NewBudget(limitBytes int64, uploads int, metrics *Metrics) *Budget {
 		limit: limitBytes, metrics: metrics, encoders: encoders, turns: make(chan struct{}, turns),
 		uploads: make(chan struct{}, cmp.Or(uploads, usualUploads)), members: map[*share]bool{}, freed: make(chan struct{}),
 	}
+}
+
+// limited sets how many records a second the worker reads at most, 0 without limit.
+func (b *Budget) limited(perSecond int) *Budget {
+	if perSecond > 0 {
+		b.pace = &pace{perSecond: float64(perSecond)}
+	}
+	return b
 }
 
 // takeBatch returns an empty batch of a table.

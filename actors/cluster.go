@@ -2,16 +2,16 @@ package actors
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
 
+	"citystream/cluster/membership"
 	"citystream/engine/commitlog"
 	"citystream/messages"
 )
@@ -25,6 +25,13 @@ type Cluster struct {
 	workers []*actor.PID
 }
 
+// Names of the actors that other nodes talk to.
+const (
+	masterName  = "master"
+	catalogName = "catalog"
+	workerName  = "worker"
+)
+
 // NewSystem makes an actor system whose own log lines go to log.
 func NewSystem(log *slog.Logger) *actor.ActorSystem {
 	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }))
@@ -35,16 +42,16 @@ func StartCluster(system *actor.ActorSystem, node *Node, epoch commitlog.Epoch, 
 	c := &Cluster{node: node, system: system}
 	var err error
 	if node.Catalog != nil {
-		if c.catalog, err = system.Root.SpawnNamed(CatalogProps(node), "catalog"); err != nil {
+		if c.catalog, err = system.Root.SpawnNamed(CatalogProps(node), catalogName); err != nil {
 			return nil, fmt.Errorf("start catalog: %w", err)
 		}
 	}
-	if c.master, err = system.Root.SpawnNamed(MasterProps(node, epoch, c.catalog), "master"); err != nil {
+	if c.master, err = system.Root.SpawnNamed(MasterProps(node, MasterOptions{Epoch: epoch, Catalog: c.catalog, Name: "up"}), masterName); err != nil {
 		return nil, fmt.Errorf("start master: %w", err)
 	}
 	for i := range workers {
 		name := fmt.Sprint("worker-", i+1)
-		pid, err := system.Root.SpawnNamed(WorkerProps(node, name, NewIncarnation(), c.master), name)
+		pid, err := system.Root.SpawnNamed(WorkerProps(node, WorkerOptions{Name: name, Incarnation: NewIncarnation(), Master: c.master}), name)
 		if err != nil {
 			return nil, fmt.Errorf("start %s: %w", name, err)
 		}
@@ -53,12 +60,8 @@ func StartCluster(system *actor.ActorSystem, node *Node, epoch commitlog.Epoch, 
 	return c, nil
 }
 
-// NewIncarnation returns a name for one life of a worker that no other life has.
-func NewIncarnation() string {
-	b := make([]byte, 8)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}
+// NewIncarnation returns a name for one life of a worker that no other life has; of two lives of a worker, the younger has the greater.
+func NewIncarnation() string { return membership.NewIncarnation(time.Now(), rand.Uint64()) }
 
 // ask sends a request to an actor and waits for its answer.
 func ask[T proto.Message](ctx context.Context, system *actor.ActorSystem, pid *actor.PID, request proto.Message, patience time.Duration) (T, error) {

@@ -36,7 +36,7 @@ func newCityOf(t *testing.T, partitions int) *city {
 		Tables: []*schema.Table{table}, DeadLetters: schema.DeadLetters(), Bucket: "b", RawPrefix: "raw", Database: "city",
 		Limits:      window.Limits{Rows: 1000, Bytes: 1 << 30, Age: 100 * time.Millisecond, OpenWindows: 8},
 		IdleTimeout: time.Second, SealAfter: time.Minute, Batches: 2, PartBytes: 5 << 20,
-		Heartbeat: 20 * time.Millisecond, WorkerDead: 3 * time.Second, WorkerSelfStop: 2 * time.Second, Discovery: 50 * time.Millisecond, CatalogPoll: time.Minute,
+		Heartbeat: 20 * time.Millisecond, WorkerDead: 3 * time.Second, WorkerSelfStop: 2 * time.Second, Orphaned: 4 * time.Second, Discovery: 50 * time.Millisecond, CatalogPoll: time.Minute,
 	}
 	return c
 }

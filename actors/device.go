@@ -52,7 +52,8 @@ type ended struct {
 
 func newDevice(node *Node, budget *Budget, cfg pipeline.Config, send func(any)) *device {
 	ctx, cancel := context.WithCancel(context.Background())
-	log := node.Log.With("table", cfg.Log.Table, "topic", cfg.Log.Topic, "partition", int(cfg.Log.Partition))
+	log := node.Log.With("table", cfg.Log.Table, "topic", cfg.Log.Topic, "partition", int(cfg.Log.Partition),
+		"epoch", cfg.Owner.Epoch, "incarnation", cfg.Owner.Incarnation)
 	d := &device{
 		node: node, cfg: cfg, send: send, ctx: ctx, cancel: cancel,
 		retries: &retries{log: log, metrics: node.Metrics}, fetches: &retries{log: log, metrics: node.Metrics},
@@ -270,13 +271,14 @@ func (d *device) announce(e *commitlog.Entry) {
 		}
 	}
 	d.retries.log.Debug("committed", "slot", e.Slot, "reason", e.Reason, "files", len(e.Files), "resume", e.Resume, "read_through", e.ReadThrough)
-	d.send(committed{log: d.cfg.Log, slot: e.Slot})
+	d.send(committed{log: d.cfg.Log, slot: e.Slot, resume: e.Resume})
 }
 
 // committed passes on to the catalog that a log has grown.
 type committed struct {
-	log  commitlog.Log
-	slot commitlog.Slot
+	log    commitlog.Log
+	slot   commitlog.Slot
+	resume record.Offset
 }
 
 // schemaOf returns the table as it was when an entry was written.

@@ -2,59 +2,82 @@ package actors
 
 import (
 	"context"
-	"maps"
-	"slices"
+	"log/slog"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"google.golang.org/protobuf/proto"
 
 	"citystream/cluster/assign"
+	"citystream/cluster/membership"
 	"citystream/cluster/reign"
 	"citystream/engine/commitlog"
 	"citystream/engine/port"
-	"citystream/engine/record"
-	"citystream/engine/schema"
-	"citystream/engine/window"
 	"citystream/messages"
 )
 
+// loadBand is how far the load of a worker may lie from the mean before partitions move: rates are never quite even.
+const loadBand = 0.25
+
+// A plan looks at every partition, and so does what it changes. In a large cluster it waits for more news: workers that start together then
+// share from the beginning, instead of taking from the first one by one.
+const (
+	newsTime = 10 * time.Microsecond // a partition, from the first news to the plan
+	newsSoon = time.Millisecond      // less is not waited for
+	loadTime = 5                     // heartbeats between plans without news: rates and lags change without anybody saying so
+)
+
 // master discovers topics and assigns their partitions to the workers that are alive. It keeps nothing that cannot be asked for
-// again: which records are committed is in the logs, and who may write them is decided there.
+// again: which records are committed is in the logs, and who may write them is decided there. A new one learns from its workers what they
+// own, and goes on from that.
 //
 // Owned by its actor; not safe for concurrent use.
 type master struct {
 	node    *Node
+	log     *slog.Logger
+	options MasterOptions
 	epoch   commitlog.Epoch
 	raising bool // a higher epoch is being taken
-	catalog *actor.PID
 
-	members  map[string]*member
-	topics   map[string]port.Topic // by table
-	asking   bool                  // a discovery is under way
-	assigned map[commitlog.Log]assignment
-	failed   map[commitlog.Log]string // stopped by an error that does not pass; not assigned again in this reign
-	version  int64
+	roster  *membership.Roster
+	members map[string]*member
+	topics  map[string]port.Topic // by table
+	asking  bool                  // a discovery is under way
+	places  *placements
 
-	endOfStream time.Duration
-	drain       *actor.PID // who is told when all workers are drained
-	ticking     chan struct{}
+	settlement *membership.Settlement // with what the workers of the master before may still have
+	planning   bool                   // a plan is due
+	quiet      int                    // heartbeats since the last plan
+	times      *tableTimes            // what idle partitions follow
+	firstOrder int64                  // of the words to a worker
+	drain      *actor.PID             // who is told when all workers are drained
+	unclean    bool                   // a worker has been drained that had stopped a partition with an error
+	lonely     bool                   // the last worker has died, which has been told
+	ticking    chan struct{}
+	gauges     *placementGauges
 }
 
 // member is a worker that has registered.
 type member struct {
-	pid         *actor.PID
-	incarnation string
-	heard       time.Time
-	draining    bool
-	partitions  map[commitlog.Log]*messages.PartitionStatus
+	pid      *actor.PID
+	zone     string
+	draining bool
+	order    int64     // of the last word to it
+	follows  int64     // order of the newest word that it is known to follow
+	followed time.Time // when that was heard
+	deaf     bool      // it speaks but does not hear: nothing is assigned to it
 }
 
-// assignment says which worker may own a log. It stays until the worker has released the log or is dead.
-type assignment struct {
-	worker   string
-	version  int64
-	revoking bool
+// MasterOptions say how a master reigns.
+type MasterOptions struct {
+	Epoch   commitlog.Epoch
+	Catalog *actor.PID // nil without one
+	Name    string     // of its node
+	// Settle is for how long workers of the master before are waited for, before what nobody has named is given away; 0 where there was none.
+	Settle time.Duration
+	// Raised is told of a higher epoch that the master had to take; nil if nobody needs to know.
+	Raised func(commitlog.Epoch)
+	// Lonely is told when every worker that the master had is silent: perhaps it is the master that cannot be reached. nil if nobody needs to know.
+	Lonely func()
 }
 
 // Messages within a process, from the master's goroutines to itself.
@@ -67,52 +90,96 @@ type (
 		epoch commitlog.Epoch
 		err   error
 	}
+	discover struct{} // asks for the topics
+	replan   struct{} // behind all that has arrived before it: a burst of news makes one plan
 )
 
-// MasterProps makes a master that reigns with the given epoch. catalog may be nil.
-func MasterProps(node *Node, epoch commitlog.Epoch, catalog *actor.PID) *actor.Props {
+// MasterProps makes a master. One that comes after a crash waits for the workers as a new one does.
+func MasterProps(node *Node, o MasterOptions) *actor.Props {
+	lives := 0
+	raised := o.Raised
+	o.Raised = func(e commitlog.Epoch) {
+		o.Epoch = e // for the next life: workers have heard of it
+		if raised != nil {
+			raised(e)
+		}
+	}
 	return actor.PropsFromProducer(func() actor.Actor {
+		if lives++; lives > 1 {
+			o.Settle = node.Orphaned
+		}
 		return &master{
-			node: node, epoch: epoch, catalog: catalog, endOfStream: node.EndOfStream,
-			members: map[string]*member{}, topics: map[string]port.Topic{},
-			assigned: map[commitlog.Log]assignment{}, failed: map[commitlog.Log]string{},
+			firstOrder: int64(lives) << 32, // above those of the lives before: workers pass over older words
+			node:       node, log: node.Log.With("role", "master", "epoch", o.Epoch), options: o, epoch: o.Epoch,
+			roster: membership.NewRoster(node.WorkerDead), members: map[string]*member{},
+			topics: map[string]port.Topic{}, places: newPlacements(), times: newTableTimes(node), gauges: newPlacementGauges(node.Metrics),
 		}
 	})
 }
-
-// discover asks for the topics.
-type discover struct{}
 
 // Receive implements actor.Actor.
 func (m *master) Receive(ctx actor.Context) {
 	switch in := ctx.Message().(type) {
 	case *actor.Started:
-		m.ticking = tickTo(ctx, m.node.Heartbeat, tick{})
-		discovering := tickTo(ctx, m.node.Discovery, discover{})
-		go func() { <-m.ticking; close(discovering) }()
-		m.discover(ctx)
-	case *actor.Stopping:
+		m.start(ctx)
+	case *actor.Stopping, *actor.Restarting:
 		close(m.ticking)
+		m.gauges.clear()
 	case tick:
-		m.buryTheDead(ctx)
+		m.onTick(ctx)
 	case discover:
 		m.discover(ctx)
 	case topicsFound:
 		m.onTopics(ctx, in)
 	case epochRaised:
 		m.onEpoch(ctx, in)
+	case replan:
+		m.planning, m.quiet = false, 0
+		m.plan(ctx)
 	case *messages.Register:
 		m.onRegister(ctx, in)
 	case *messages.Heartbeat:
 		m.onHeartbeat(ctx, in)
+	case *messages.Leave:
+		m.onLeave(ctx, in)
 	case *messages.EndOfStream:
-		m.endOfStream = time.Duration(in.IdleMillis) * time.Millisecond
+		m.times.end = time.Duration(in.IdleMillis) * time.Millisecond
 	case *messages.GetStatus:
-		ctx.Respond(m.status())
+		if ctx.Sender() != nil {
+			ctx.Respond(m.status())
+		}
 	case *messages.Drain:
 		m.onDrain(ctx)
-	case *messages.Drained:
-		m.onDrained(ctx)
+	}
+}
+
+func (m *master) start(ctx actor.Context) {
+	m.ticking = tickTo(ctx, m.node.Heartbeat, tick{})
+	discovering := tickTo(ctx, m.node.Discovery, discover{})
+	go func() { <-m.ticking; close(discovering) }()
+	m.settlement = membership.NewSettlement(time.Now(), m.options.Settle, m.options.Settle == 0)
+	if m.options.Settle > 0 {
+		m.log.Info("waiting for the workers of the master before; what they own stays theirs", "at_most", m.options.Settle)
+		go func(self *actor.PID, root *actor.RootContext) {
+			timer := time.NewTimer(m.options.Settle)
+			defer timer.Stop()
+			select {
+			case <-m.ticking:
+			case <-timer.C:
+				root.Send(self, replan{})
+			}
+		}(ctx.Self(), ctx.ActorSystem().Root)
+	}
+	m.discover(ctx)
+}
+
+func (m *master) onTick(ctx actor.Context) {
+	m.buryTheDead(ctx)
+	m.buryTheDeaf(ctx)
+	m.times.refresh(m.places)
+	m.gauges.set(m.places, m.settlement.Left(time.Now()))
+	if m.quiet++; m.quiet >= loadTime {
+		m.replan(ctx)
 	}
 }
 
@@ -138,101 +205,20 @@ func (m *master) discover(ctx actor.Context) {
 func (m *master) onTopics(ctx actor.Context, in topicsFound) {
 	m.asking = false
 	if in.err != nil {
-		m.node.Log.Warn("topics cannot be listed; what is known goes on", "error", in.err)
+		m.node.Metrics.Retries.WithLabelValues("discover").Inc()
+		m.log.Warn("topics cannot be listed; what is known goes on", "error", in.err)
 		return
 	}
-	grown := false
 	for _, topic := range in.topics {
 		for _, t := range m.node.Tables {
 			if t.Topic == topic.Name && m.topics[t.Name].Partitions < topic.Partitions {
 				m.topics[t.Name] = topic
-				grown = true
-				m.node.Log.Info("topic found", "table", t.Name, "topic", topic.Name, "partitions", topic.Partitions)
+				m.places.grow(t.Name, topic.Name, topic.Partitions)
+				m.log.Info("topic found", "table", t.Name, "topic", topic.Name, "partitions", topic.Partitions)
+				m.replan(ctx)
 			}
 		}
 	}
-	if grown {
-		m.replan(ctx)
-	}
-}
-
-// logs returns every log that is to have an owner.
-func (m *master) logs() []commitlog.Log {
-	var all []commitlog.Log
-	for table, topic := range m.topics {
-		for p := range topic.Partitions {
-			log := commitlog.Log{Table: table, TopicPartition: record.TopicPartition{Topic: topic.Name, Partition: record.Partition(p)}}
-			if _, broken := m.failed[log]; !broken {
-				all = append(all, log)
-			}
-		}
-	}
-	return all
-}
-
-func (m *master) onRegister(ctx actor.Context, in *messages.Register) {
-	old := m.members[in.Worker]
-	if old == nil || old.incarnation != in.Incarnation {
-		m.bury(in.Worker)
-		m.members[in.Worker] = &member{incarnation: in.Incarnation, partitions: map[commitlog.Log]*messages.PartitionStatus{}}
-		m.node.Log.Info("worker registered", "worker", in.Worker)
-	}
-	w := m.members[in.Worker]
-	w.pid, w.heard = ctx.Sender(), time.Now()
-	m.node.Metrics.Workers.Set(float64(len(m.members)))
-	answer := &messages.Registered{Epoch: int64(m.epoch), Incarnation: in.Incarnation}
-	if m.catalog != nil {
-		answer.Catalog = &messages.Address{Host: m.catalog.Address, Id: m.catalog.Id}
-	}
-	ctx.Respond(answer)
-	m.replan(ctx)
-}
-
-func (m *master) onHeartbeat(ctx actor.Context, in *messages.Heartbeat) {
-	w := m.members[in.Worker]
-	if w == nil || w.incarnation != in.Incarnation {
-		ctx.Respond(&messages.HeartbeatAck{Epoch: int64(m.epoch), Incarnation: in.Incarnation})
-		return
-	}
-	w.heard = time.Now()
-	w.partitions = map[commitlog.Log]*messages.PartitionStatus{}
-	for _, s := range in.Partitions {
-		w.partitions[fromLog(s.Log)] = s
-	}
-	changed := false
-	for _, r := range in.Released {
-		changed = m.onReleased(ctx, r) || changed
-	}
-	// A log that is being moved and that the worker no longer reports was released before it ever ran.
-	for log, a := range m.assigned {
-		if a.revoking && a.worker == in.Worker && w.partitions[log] == nil {
-			delete(m.assigned, log)
-			changed = true
-		}
-	}
-	if changed {
-		m.replan(ctx)
-		return // which answers all
-	}
-	ctx.Respond(m.ack(in.Worker))
-}
-
-// onReleased takes note of the end of a partition's life at a worker; it reports whether that is news.
-func (m *master) onReleased(ctx actor.Context, r *messages.Released) bool {
-	log := fromLog(r.Log)
-	if a, ok := m.assigned[log]; !ok || a.worker != r.Worker || a.version != r.Version {
-		return false
-	}
-	delete(m.assigned, log)
-	switch r.Cause {
-	case messages.Released_FAILED:
-		m.failed[log] = r.Error
-	case messages.Released_LOST:
-		if commitlog.Epoch(r.SeenEpoch) >= m.epoch {
-			m.raise(ctx, commitlog.Epoch(r.SeenEpoch))
-		}
-	}
-	return true
 }
 
 // raise takes an epoch above one that was seen in a log: without it every claim would be refused there.
@@ -245,185 +231,54 @@ func (m *master) raise(ctx actor.Context, seen commitlog.Epoch) {
 	go func() {
 		timed, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		epoch, err := reign.Begin(timed, m.node.Store, seen)
-		root.Send(self, epochRaised{epoch, err})
+		begun, err := reign.Begin(timed, m.node.Store, seen)
+		root.Send(self, epochRaised{begun.Epoch, err})
 	}()
 }
 
 func (m *master) onEpoch(ctx actor.Context, in epochRaised) {
 	m.raising = false
 	if in.err != nil {
-		m.node.Log.Warn("a higher epoch could not be taken; it is tried again when the next claim is refused", "error", in.err)
-		m.replan(ctx)
-		return
+		m.log.Warn("a higher epoch could not be taken; it is tried again when the next claim is refused", "error", in.err)
+	} else {
+		m.epoch = max(m.epoch, in.epoch)
+		m.log = m.node.Log.With("role", "master", "epoch", m.epoch)
+		m.log.Info("epoch raised")
+		m.options.Raised(m.epoch)
 	}
-	m.node.Log.Info("epoch raised", "epoch", in.epoch)
-	m.epoch = max(m.epoch, in.epoch)
 	m.replan(ctx)
 }
 
-// buryTheDead gives away what silent workers had.
-func (m *master) buryTheDead(ctx actor.Context) {
-	dead := false
-	for name, w := range m.members {
-		if silence := time.Since(w.heard); silence > m.node.WorkerDead {
-			m.node.Log.Warn("worker is dead", "worker", name, "silence", silence.Round(time.Millisecond))
-			m.bury(name)
-			dead = true
-		}
-	}
-	if dead {
-		m.node.Metrics.Workers.Set(float64(len(m.members)))
-		m.replan(ctx)
-	}
-}
-
-func (m *master) bury(worker string) {
-	delete(m.members, worker)
-	maps.DeleteFunc(m.assigned, func(_ commitlog.Log, a assignment) bool { return a.worker == worker })
-}
-
-// replan brings the assignments into line with the plan: what is free is given away, what is to move is revoked first, and given
-// away when its worker has committed and released it. All workers are told.
+// replan lets a plan be made when everything that has arrived is taken note of.
 func (m *master) replan(ctx actor.Context) {
+	if m.planning {
+		return
+	}
+	m.planning = true
+	self, root := ctx.Self(), ctx.ActorSystem().Root
+	if wait := newsTime * time.Duration(len(m.places.list)); wait > newsSoon {
+		time.AfterFunc(wait, func() { root.Send(self, replan{}) })
+		return
+	}
+	root.Send(self, replan{})
+}
+
+// plan brings the placements into line, and tells the workers whose have changed.
+func (m *master) plan(ctx actor.Context) {
 	if m.raising {
 		return // claims under the old epoch would be refused
 	}
-	var alive []string
+	workers := make([]assign.Worker, 0, len(m.members))
 	for name, w := range m.members {
-		if !w.draining {
-			alive = append(alive, name)
+		if !w.draining && !w.deaf {
+			workers = append(workers, assign.Worker{Name: name, Zone: w.zone})
 		}
 	}
-	current := map[commitlog.Log]string{}
-	for log, a := range m.assigned {
-		current[log] = a.worker
-	}
-	plan := assign.Plan(m.logs(), alive, current)
-	for log, a := range m.assigned {
-		if plan[log] != a.worker {
-			a.revoking = true
-			m.assigned[log] = a
+	now := time.Now()
+	mayGive := func(log commitlog.Log) bool { return m.settlement.MayGive(log, now) }
+	for name := range m.places.plan(workers, !m.settlement.Over(now), mayGive, assign.Options{DeadBand: loadBand}) {
+		if w := m.members[name]; w != nil {
+			ctx.Request(w.pid, m.ack(name, 0))
 		}
 	}
-	for log, name := range plan {
-		if _, held := m.assigned[log]; !held {
-			m.version++
-			m.assigned[log] = assignment{worker: name, version: m.version}
-		}
-	}
-	for name, w := range m.members {
-		ctx.Request(w.pid, m.ack(name))
-	}
-}
-
-// ack says to a worker all that it is to own, and the time that idle partitions follow.
-func (m *master) ack(worker string) proto.Message {
-	a := &messages.HeartbeatAck{Epoch: int64(m.epoch), Incarnation: m.members[worker].incarnation, Known: true, Times: m.times()}
-	for log, as := range m.assigned {
-		if as.worker == worker && !as.revoking {
-			a.Assigned = append(a.Assigned, &messages.Assign{Version: as.version, Log: toLog(log)})
-		}
-	}
-	return a
-}
-
-// times returns for each table the watermark that its idle partitions follow: the least of those that are not idle; or, when all
-// partitions of all tables have been at the end of their logs for long enough, the end of the last window.
-func (m *master) times() []*messages.TableTime {
-	byTable, ended := m.standing()
-	var times []*messages.TableTime
-	for _, t := range m.node.Tables {
-		if s := byTable[t.Name]; len(s) > 0 {
-			if mark := follow(s, t, ended); mark > 0 {
-				times = append(times, &messages.TableTime{Table: t.Name, Watermark: int64(mark), EndOfStream: ended})
-			}
-		}
-	}
-	return times
-}
-
-// standing returns the newest status of every owned partition, and whether the stream has ended.
-func (m *master) standing() (byTable map[string][]*messages.PartitionStatus, ended bool) {
-	byTable = map[string][]*messages.PartitionStatus{}
-	ended = m.endOfStream > 0
-	for log, a := range m.assigned {
-		w := m.members[a.worker]
-		if w == nil || w.partitions[log] == nil || !w.partitions[log].Owned {
-			ended = false
-			continue
-		}
-		s := w.partitions[log]
-		byTable[log.Table] = append(byTable[log.Table], s)
-		ended = ended && s.AtEnd >= m.endOfStream.Microseconds()
-	}
-	return byTable, ended
-}
-
-// follow returns the watermark for the idle partitions of a table, 0 if there is none to follow.
-func follow(partitions []*messages.PartitionStatus, t *schema.Table, ended bool) record.Micros {
-	least, most := record.Micros(0), record.Micros(0)
-	for _, s := range partitions {
-		most = max(most, record.Micros(s.EventMax))
-		if !s.Idle && (least == 0 || record.Micros(s.Watermark) < least) {
-			least = record.Micros(s.Watermark)
-		}
-	}
-	switch {
-	case !ended:
-		return least
-	case most == 0:
-		return 0
-	default:
-		return window.Start(most, t.Window).Add(t.Window)
-	}
-}
-
-func (m *master) onDrain(ctx actor.Context) {
-	m.drain = ctx.Sender()
-	for _, w := range m.members {
-		w.draining = true
-		ctx.Request(w.pid, &messages.Drain{})
-	}
-	m.drainedWhenEmpty(ctx)
-}
-
-// onDrained takes note of a worker that has ended.
-func (m *master) onDrained(ctx actor.Context) {
-	for name, w := range m.members {
-		if w.pid.Equal(ctx.Sender()) {
-			m.bury(name)
-		}
-	}
-	m.drainedWhenEmpty(ctx)
-}
-
-func (m *master) drainedWhenEmpty(ctx actor.Context) {
-	if m.drain != nil && len(m.members) == 0 {
-		ctx.Send(m.drain, &messages.Drained{Clean: len(m.failed) == 0})
-	}
-}
-
-func (m *master) status() *messages.Status {
-	s := &messages.Status{Epoch: int64(m.epoch)}
-	for _, name := range slices.Sorted(maps.Keys(m.members)) {
-		w := m.members[name]
-		ws := &messages.WorkerStatus{Worker: name, Incarnation: w.incarnation, Alive: true}
-		for _, p := range w.partitions {
-			ws.Partitions = append(ws.Partitions, p)
-		}
-		s.Workers = append(s.Workers, ws)
-	}
-	for _, log := range m.logs() {
-		if _, ok := m.assigned[log]; !ok {
-			s.Unassigned = append(s.Unassigned, toLog(log))
-		}
-	}
-	for log, reason := range m.failed {
-		s.Failed = append(s.Failed, &messages.PartitionStatus{Log: toLog(log), Error: reason})
-	}
-	for _, t := range m.node.Tables {
-		s.Topics = append(s.Topics, &messages.Topic{Table: t.Name, Topic: t.Topic, Partitions: int32(m.topics[t.Name].Partitions)})
-	}
-	return s
 }

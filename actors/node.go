@@ -43,9 +43,15 @@ type Node struct {
 	Uploads     int   // parts that one worker uploads at the same time; 0 is 16
 	MemoryBytes int64 // that the partitions of one worker may buffer; 0 is without limit
 
+	MaxRate int // records a second that one worker reads at most; 0 is without limit
+
+	GroupOffsets port.GroupOffsets // nil: no consumer group shows how far reading is
+	Group        string            // first part of the groups' names, one a table
+
 	Heartbeat      time.Duration // how often a worker reports
 	WorkerDead     time.Duration // silence after which a master gives a worker's partitions away
 	WorkerSelfStop time.Duration // silence after which a worker gives its partitions up by itself; less than WorkerDead (I9)
+	Orphaned       time.Duration // how long a worker goes on while no master leads, and how long a new master waits for workers of the one before
 	Discovery      time.Duration // how often topics are looked for
 	EndOfStream    time.Duration // all partitions idle for so long: their windows close; 0 = never
 	CatalogPoll    time.Duration // how often the catalog looks at all logs, whatever it was told

@@ -26,14 +26,22 @@ var outcomes = []struct {
 
 // partitionGauges are the measures of one partition, found by their labels once: they are set several times a second.
 type partitionGauges struct {
-	lag, watermark, waiting prometheus.Gauge
-	accounted               []prometheus.Gauge // as outcomes
+	position, lag, watermark, waiting prometheus.Gauge
+	accounted                         []prometheus.Gauge // as outcomes
+	clear                             func()             // takes back what a partition that no longer runs here showed
 }
 
 func (m *Metrics) partition(log commitlog.Log) *partitionGauges {
 	table, number := log.Table, strconv.Itoa(int(log.Partition))
 	g := &partitionGauges{
-		lag: m.Lag.WithLabelValues(table, number), watermark: m.Watermark.WithLabelValues(table, number), waiting: m.Waiting.WithLabelValues(table, number),
+		position: m.Position.WithLabelValues(table, number),
+		lag:      m.Lag.WithLabelValues(table, number), watermark: m.Watermark.WithLabelValues(table, number), waiting: m.Waiting.WithLabelValues(table, number),
+	}
+	g.clear = func() {
+		labels := prometheus.Labels{"table": table, "partition": number}
+		for _, v := range []*prometheus.GaugeVec{m.Position, m.Lag, m.Watermark, m.Waiting, m.Accounted} {
+			v.DeletePartialMatch(labels)
+		}
 	}
 	for _, o := range outcomes {
 		g.accounted = append(g.accounted, m.Accounted.WithLabelValues(table, number, o.label))
@@ -42,6 +50,7 @@ func (m *Metrics) partition(log commitlog.Log) *partitionGauges {
 }
 
 func (g *partitionGauges) set(m partitionStatus) {
+	g.position.Set(float64(m.status.Position))
 	g.lag.Set(float64(max(0, m.status.End-m.status.Resume)))
 	g.watermark.Set(float64(m.status.Committed) / 1e6)
 	for i, o := range outcomes {

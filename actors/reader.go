@@ -69,9 +69,16 @@ func (r *reader) run() {
 		if !ok {
 			return
 		}
+		records := 0
+		if rows.Batch != nil {
+			records = rows.Batch.Records()
+		}
 		if rows.Now > 0 {
 			position = rows.Next
 			r.device.send(rows)
+		}
+		if r.device.share.budget.pace.wait(r.ctx, records) != nil {
+			return
 		}
 	}
 }

@@ -29,6 +29,10 @@ func toStatus(log commitlog.Log, o *owned) *messages.PartitionStatus {
 			Tombstones: s.Counters.Tombstones, Gaps: s.Counters.Gaps, Future: s.Counters.Future, Files: s.Counters.Files, Bytes: s.Counters.Bytes,
 		},
 	}
+	m.Rate, m.FlushReason = o.rate.perSecond, o.flushed.reason
+	if !o.flushed.at.IsZero() {
+		m.Flushed = o.flushed.at.UnixMicro()
+	}
 	if !o.last.since.IsZero() {
 		m.RetryingSince = o.last.since.UnixMicro()
 	}

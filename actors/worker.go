@@ -3,10 +3,12 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"citystream/cluster/membership"
 	"citystream/engine/commitlog"
 	"citystream/engine/pipeline"
 	"citystream/engine/record"
@@ -17,25 +19,39 @@ import (
 const tickEvery = 200 * time.Millisecond
 
 // worker runs the partitions that the master assigns to it. It reports all of them with every heartbeat, and each answer names
-// all that it is to own, so a lost message is made good a heartbeat later.
+// all that it is to own, so a lost message is made good a heartbeat later. When to report, and when to give everything up because nobody answers, is
+// the rule of its membership.Link; which actor is the master, it learns from the lease.
 //
 // Owned by its actor; not safe for concurrent use.
 type worker struct {
-	node        *Node
-	budget      *Budget
-	name        string
-	incarnation string
-	master      *actor.PID
+	node    *Node
+	log     *slog.Logger
+	budget  *Budget
+	options WorkerOptions
 
-	registered bool
-	epoch      int64
-	heard      time.Time // last answer of the master
-	beaten     time.Time // last heartbeat
-	catalog    *actor.PID
-	owned      map[commitlog.Log]*owned
-	released   []*messages.Released // said with each heartbeat until the master stops assigning them
-	drain      *actor.PID           // who is told when everything is drained
-	ticking    chan struct{}
+	master    *actor.PID // nil while none is known
+	link      *membership.Link
+	looking   bool // in the lease store
+	reporting bool // a report is due
+	catalog   *actor.PID
+	owned     map[commitlog.Log]*owned
+	released  []*messages.Released // said with each heartbeat until the master stops assigning them
+	offsets   *groupOffsets        // nil without
+	drain     *draining            // nil unless it is to end
+	ticking   chan struct{}
+}
+
+// WorkerOptions name a worker.
+type WorkerOptions struct {
+	Name        string // which it keeps over restarts
+	Incarnation string // new each time; the greater is the younger
+	Zone        string
+	Master      *actor.PID // nil: looked for with Find
+	Find        FindLeader // nil: Master is the only one
+	// Ended is told that the worker can go on no longer, with the reason; nil if nobody needs to know.
+	Ended func(error)
+
+	registered func(bool) // is told whether the worker is a member; nil if nobody needs to know
 }
 
 // owned is a partition that runs here.
@@ -44,16 +60,29 @@ type owned struct {
 	version  int64
 	draining bool
 	last     partitionStatus
+	rate     rate
+	flushed  flushed
 	gauges   *partitionGauges
 }
 
 // tick lets the time go by.
 type tick struct{}
 
-// WorkerProps makes a worker with a name that it keeps over restarts and an incarnation that is new each time.
-func WorkerProps(node *Node, name, incarnation string, master *actor.PID) *actor.Props {
+// ErrNamesake is why a worker ends whose name a younger one has.
+var ErrNamesake = errors.New("a younger worker has the same name: give each worker a name of its own (node.name)")
+
+// WorkerProps makes a worker. One that comes after a crash is another incarnation: its numbers begin anew.
+func WorkerProps(node *Node, o WorkerOptions) *actor.Props {
+	lives := 0
 	return actor.PropsFromProducer(func() actor.Actor {
-		return &worker{node: node, budget: NewBudget(node.MemoryBytes, node.Uploads, node.Metrics), name: name, incarnation: incarnation, master: master, owned: map[commitlog.Log]*owned{}}
+		if lives++; lives > 1 {
+			o.Incarnation = NewIncarnation()
+		}
+		return &worker{
+			node: node, log: node.Log.With("worker", o.Name, "incarnation", o.Incarnation), options: o, master: o.Master,
+			budget: NewBudget(node.MemoryBytes, node.Uploads, node.Metrics).limited(node.MaxRate), owned: map[commitlog.Log]*owned{},
+			offsets: newGroupOffsets(node),
+		}
 	})
 }
 
@@ -61,14 +90,15 @@ func WorkerProps(node *Node, name, incarnation string, master *actor.PID) *actor
 func (w *worker) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		w.heard = time.Now()
-		w.ticking = tickTo(ctx, tickEvery, tick{})
-		w.register(ctx)
-	case *actor.Stopping:
+		w.start(ctx)
+	case *actor.Stopping, *actor.Restarting:
 		close(w.ticking)
+		w.offsets.close()
 		clear(w.owned) // they are stopped with it, and have not crashed
 	case tick:
 		w.onTick(ctx)
+	case leaderFound:
+		w.onLeader(ctx, m)
 	case *messages.Registered:
 		w.onRegistered(ctx, m)
 	case *messages.HeartbeatAck:
@@ -82,11 +112,19 @@ func (w *worker) Receive(ctx actor.Context) {
 	case gone:
 		w.onGone(ctx, m.pid)
 	case committed:
+		w.offsets.note(m.log, m.resume)
 		if w.catalog != nil {
 			ctx.Send(w.catalog, &messages.Committed{Log: toLog(m.log), Slot: int64(m.slot)})
 		}
 	case *messages.Drain:
 		w.onDrain(ctx)
+	case report:
+		w.reporting = false
+		w.beat(ctx)
+	case offsetsSaid:
+		w.onOffsetsSaid(ctx)
+	case *messages.Left, leaveAnyway:
+		w.onLeft(ctx)
 	}
 }
 
@@ -109,103 +147,6 @@ func tickTo(ctx actor.Context, every time.Duration, message any) chan struct{} {
 	return stop
 }
 
-func (w *worker) register(ctx actor.Context) {
-	ctx.Request(w.master, &messages.Register{Worker: w.name, Incarnation: w.incarnation, Owned: w.statuses()})
-	w.beaten = time.Now()
-}
-
-func (w *worker) onRegistered(ctx actor.Context, m *messages.Registered) {
-	if m.Incarnation != w.incarnation || m.Epoch < w.epoch {
-		return
-	}
-	w.registered, w.epoch, w.heard = true, m.Epoch, time.Now()
-	if m.Catalog != nil {
-		w.catalog = actor.NewPID(m.Catalog.Host, m.Catalog.Id)
-	}
-	w.beat(ctx)
-}
-
-func (w *worker) onTick(ctx actor.Context) {
-	now := record.MicrosOf(time.Now())
-	for _, o := range w.owned {
-		ctx.Request(o.pid, askStatus{now})
-	}
-	if silence := time.Since(w.heard); silence > w.node.WorkerSelfStop && len(w.owned) > 0 && w.drain == nil {
-		w.node.Log.Warn("no word from the master: giving the partitions up", "worker", w.name, "silence", silence.Round(time.Millisecond))
-		w.abandon(ctx)
-	}
-	if time.Since(w.beaten) < w.node.Heartbeat {
-		return
-	}
-	if w.registered {
-		w.beat(ctx)
-	} else {
-		w.register(ctx)
-	}
-}
-
-func (w *worker) beat(ctx actor.Context) {
-	w.beaten = time.Now()
-	ctx.Request(w.master, &messages.Heartbeat{Worker: w.name, Incarnation: w.incarnation, Epoch: w.epoch, Partitions: w.statuses(), Released: w.released})
-}
-
-func (w *worker) statuses() []*messages.PartitionStatus {
-	var all []*messages.PartitionStatus
-	for log, o := range w.owned {
-		all = append(all, toStatus(log, o))
-	}
-	return all
-}
-
-// abandon stops all partitions at once: what is not committed is read again by their next owners.
-func (w *worker) abandon(ctx actor.Context) {
-	for log, o := range w.owned {
-		ctx.Stop(o.pid)
-		delete(w.owned, log)
-	}
-	w.registered = false
-}
-
-// onAck brings what runs here into line with what is assigned.
-func (w *worker) onAck(ctx actor.Context, m *messages.HeartbeatAck) {
-	if m.Incarnation != w.incarnation || m.Epoch < w.epoch {
-		return
-	}
-	w.heard, w.epoch = time.Now(), m.Epoch
-	if !m.Known {
-		w.registered = false
-		w.register(ctx)
-		return
-	}
-	assigned := map[commitlog.Log]int64{}
-	for _, a := range m.Assigned {
-		assigned[fromLog(a.Log)] = a.Version
-	}
-	w.forgetReleased(assigned)
-	for log, o := range w.owned {
-		if assigned[log] != o.version {
-			w.release(ctx, o, commitlog.ReasonRevoked)
-		}
-	}
-	if w.drain == nil {
-		for log, version := range assigned {
-			w.own(ctx, log, version)
-		}
-	}
-	w.passTimes(ctx, m.Times)
-}
-
-// forgetReleased drops the releases that the master has taken note of.
-func (w *worker) forgetReleased(assigned map[commitlog.Log]int64) {
-	var kept []*messages.Released // a new list: the old one may be in a message that is still under way
-	for _, r := range w.released {
-		if assigned[fromLog(r.Log)] == r.Version {
-			kept = append(kept, r)
-		}
-	}
-	w.released = kept
-}
-
 // own starts a partition, unless it runs, has ended under this very assignment, or still runs under an older one.
 func (w *worker) own(ctx actor.Context, log commitlog.Log, version int64) {
 	if w.owned[log] != nil {
@@ -223,7 +164,7 @@ func (w *worker) own(ctx actor.Context, log commitlog.Log, version int64) {
 	}
 	pid := ctx.Spawn(partitionProps(w.node, w.budget, pipeline.Config{
 		Log: log, Table: table, DeadLetters: w.node.DeadLetters, Prefix: w.node.RawPrefix, Limits: w.node.Limits,
-		Owner:       commitlog.Owner{Epoch: commitlog.Epoch(w.epoch), Version: version, Worker: w.name, Incarnation: w.incarnation},
+		Owner:       commitlog.Owner{Epoch: commitlog.Epoch(w.link.Epoch()), Version: version, Worker: w.options.Name, Incarnation: w.options.Incarnation},
 		IdleTimeout: w.node.IdleTimeout, SealAfter: w.node.SealAfter, AllowLoss: w.node.AllowLoss,
 	}))
 	ctx.Watch(pid)
@@ -273,8 +214,16 @@ func (w *worker) onStatus(m partitionStatus) {
 	if o == nil || o.version != m.version {
 		return
 	}
+	now := time.Now()
+	if m.status.Owned { // before, its position is not known
+		o.rate.note(int64(m.status.Position), now)
+	}
+	o.flushed.note(m.status, now)
 	o.last = m
 	o.gauges.set(m)
+	if m.status.Owned {
+		w.offsets.note(m.log, m.status.Resume)
+	}
 }
 
 // onEnded tells the master how a partition ended.
@@ -282,27 +231,37 @@ func (w *worker) onEnded(ctx actor.Context, m partitionEnded) {
 	if o := w.owned[m.log]; o == nil || !o.pid.Equal(m.pid) {
 		return
 	}
+	w.owned[m.log].gauges.clear()
 	delete(w.owned, m.log)
+	if m.err != nil {
+		w.offsets.forget(m.log)
+	}
 	w.say(ctx, m.log, m.version, m.err, m.seen)
-	w.drainedWhenEmpty(ctx)
+	w.drainGoesOn(ctx)
 }
 
 func (w *worker) say(ctx actor.Context, log commitlog.Log, version int64, err error, seen commitlog.Epoch) {
-	r := &messages.Released{Worker: w.name, Incarnation: w.incarnation, Version: version, Log: toLog(log), SeenEpoch: int64(seen)}
+	r := &messages.Released{Worker: w.options.Name, Incarnation: w.options.Incarnation, Version: version, Log: toLog(log), SeenEpoch: int64(seen)}
 	var superseded *commitlog.SupersededError
 	switch {
 	case err == nil:
 	case errors.As(err, &superseded):
 		r.Cause, r.Error = messages.Released_LOST, err.Error()
 		r.SeenEpoch = int64(superseded.By.Epoch)
-		w.node.Log.Info("another worker has taken a partition over", "log", log, "by", superseded.By.Worker, "epoch", superseded.By.Epoch)
+		w.log.Info("another worker has taken a partition over", "log", log, "by", superseded.By.Worker, "epoch", superseded.By.Epoch)
 	default:
 		r.Cause, r.Error = messages.Released_FAILED, err.Error()
-		w.node.Log.Error("a partition has stopped and needs a person", "log", log, "error", err, "what_to_do", advice(err))
+		w.log.Error("a partition has stopped and needs a person", "log", log, "error", err, "what_to_do", advice(err))
 	}
 	w.released = append(w.released, r)
-	w.beat(ctx)
+	if !w.reporting {
+		w.reporting = true
+		ctx.Send(ctx.Self(), report{}) // behind what else ends at the same time: a burst makes one report
+	}
 }
+
+// report says that there is news for the master.
+type report struct{}
 
 const goOn = "to go on without them, set kafka.failOnDataLoss to false: the loss is then written into the commit log"
 
@@ -321,20 +280,6 @@ func advice(err error) string {
 	case errors.As(err, &lost):
 		return "restore the topic if you can: offsets that were committed must not come again with other records"
 	default:
-		return "restart the worker after the cause is mended: it goes on from the last commit"
-	}
-}
-
-func (w *worker) onDrain(ctx actor.Context) {
-	w.drain = ctx.Sender()
-	for _, o := range w.owned {
-		w.release(ctx, o, commitlog.ReasonShutdown)
-	}
-	w.drainedWhenEmpty(ctx)
-}
-
-func (w *worker) drainedWhenEmpty(ctx actor.Context) {
-	if w.drain != nil && len(w.owned) == 0 {
-		ctx.Request(w.drain, &messages.Drained{Clean: true}) // with its own name: the master counts who has ended
+		return "mend the cause, and restart this worker: the partition goes on from the last commit"
 	}
 }

@@ -78,6 +78,9 @@ func day(v reflect.Value) error {
 }
 
 func host(v reflect.Value) error {
+	if _, _, err := splitAddress(v.String()); err == nil {
+		return nil
+	}
 	if strings.ContainsAny(v.String(), " /@:[]") {
 		if ip, err := netip.ParseAddr(v.String()); err != nil || !ip.Is6() {
 			return fmt.Errorf("%q is no host: write a name or an IP address, without a port", v.String())

@@ -34,7 +34,7 @@ type Config struct {
 	Catalog  Catalog  `yaml:"catalog" doc:"How committed files become known to SQL, and what is made of them."`
 	Redshift Redshift `yaml:"redshift" doc:"The warehouse that commits are loaded into, or that shows the tables of Glue."`
 	Fleet    Fleet    `yaml:"fleet" doc:"The simulated vehicles."`
-	Embedded Embedded `yaml:"embedded" doc:"The services that citystream brings along. They are bound to this machine only."`
+	Embedded Embedded `yaml:"embedded" doc:"The services that citystream brings along. They are bound to this machine, but for Glue and Athena with awsPublic."`
 	Log      Log      `yaml:"log" doc:"The program's own log, on standard error."`
 
 	Tables     []*schema.Table        // of the key tables; at least one
@@ -46,6 +46,7 @@ type Kafka struct {
 	Brokers  []string `yaml:"brokers" default:"localhost:9092" env:"KAFKA_BOOTSTRAP_SERVERS" check:"addresses" doc:"some of the brokers, as host:port"`
 	ClientID string   `yaml:"clientId" default:"citystream" check:"given" doc:"name of this program in the brokers' logs and quotas"`
 	TLS      bool     `yaml:"tls" default:"false" doc:"encrypt; brokers are checked against the certificates that the system trusts"`
+	Group    string   `yaml:"group" default:"citystream" check:"given" doc:"first part of the names of the consumer groups, one a table (citystream-vehicle_data), whose offsets show the usual tools how far reading is; reading itself goes by the commit logs"`
 	Start    string   `yaml:"start" default:"earliest" oneof:"earliest,latest" doc:"where a partition that was never read is begun"`
 
 	FailOnDataLoss bool `yaml:"failOnDataLoss" default:"true" doc:"a partition stops when Kafka has lost records that are not committed yet; false goes on and writes the loss into the commit log"`
@@ -123,11 +124,12 @@ type Node struct {
 	Name       string        `yaml:"name" default:"" doc:"name of this node, which no other living node has; empty is the host's name with a part of its own"`
 	Zone       string        `yaml:"zone" default:"" doc:"rack or zone of this node: of workers that are alike, one in the zone of a partition's last owner is taken"`
 	Listen     string        `yaml:"listen" default:"127.0.0.1:0" check:"address" doc:"address that other nodes reach this one at; port 0 takes a free one"`
-	Advertise  string        `yaml:"advertise" default:"" check:"host" doc:"host name or IP address that other nodes know this one by, as in its certificate; empty is the host of node.listen"`
+	Advertise  string        `yaml:"advertise" default:"" check:"host" doc:"host, or host:port where another port leads here, that other nodes know this one by; its certificate names the host; empty is the address that it listens at, with this host's name where that is every address"`
 	HTTP       string        `yaml:"http" default:"127.0.0.1:0" check:"address" doc:"address of /healthz, /readyz and /metrics; port 0 takes a free one"`
 	Cert       string        `yaml:"cert" default:"" doc:"PEM file of this node's certificate, for both sides of TLS; read again when it changes"`
 	Key        string        `yaml:"key" default:"" doc:"PEM file of its key"`
 	CA         string        `yaml:"ca" default:"" doc:"PEM file of the authorities that certificates of nodes are signed by"`
+	LabCA      string        `yaml:"labCa" default:"" doc:"directory of a lab's CA, ca.pem and ca-key.pem, by which the node makes its own certificate when it starts; instead of cert, key and ca"`
 	Insecure   bool          `yaml:"insecure" default:"false" doc:"talk without TLS: on loopback addresses only"`
 	DrainAfter time.Duration `yaml:"drainAfter" default:"60s" min:"1s" max:"1h" doc:"how long a node that is told to end may take to commit what it has read; then it ends at once, and the rest is read again by others"`
 }
@@ -137,7 +139,7 @@ type Lease struct {
 	Kind    string        `yaml:"kind" default:"store" oneof:"store,zookeeper,etcd" doc:"where the lease is kept: in the bucket, in ZooKeeper or in etcd"`
 	Servers []string      `yaml:"servers" default:"localhost:2181" check:"addresses" doc:"some of the ZooKeeper or etcd servers, as host:port; etcd's usual port is 2379"`
 	Path    string        `yaml:"path" default:"/citystream" check:"given" doc:"first part of the names in ZooKeeper and etcd"`
-	TTL     time.Duration `yaml:"ttl" default:"4s" min:"200ms" max:"1m" doc:"how long a leader that is not heard of stays leader"`
+	TTL     time.Duration `yaml:"ttl" default:"2s" min:"200ms" max:"1m" doc:"how long a leader that is not heard of stays leader; with a heartbeat and a quarter of one it is less than master.workerStopAfter, so that workers read on when a leader dies"`
 }
 
 // Catalog is the section catalog.
@@ -169,7 +171,8 @@ type Embedded struct {
 	Data       string `yaml:"data" default:"./data" check:"given" doc:"directory of everything they keep; one process at a time has it"`
 	Broker     string `yaml:"broker" default:"127.0.0.1:9092" check:"loopback" doc:"address of the Kafka broker; port 0 takes a free one"`
 	Store      string `yaml:"store" default:"127.0.0.1:9000" check:"loopback" doc:"address of the S3 store; port 0 takes a free one"`
-	AWS        string `yaml:"aws" default:"127.0.0.1:4566" check:"loopback" doc:"address of Glue and Athena; port 0 takes a free one"`
+	AWS        string `yaml:"aws" default:"127.0.0.1:4566" check:"address" doc:"address of Glue and Athena; port 0 takes a free one"`
+	AWSPublic  bool   `yaml:"awsPublic" default:"false" doc:"the address of Glue and Athena may be one that other machines reach: requests are signed, but what they carry is not encrypted"`
 	Metrics    string `yaml:"metrics" default:"127.0.0.1:9465" check:"loopback" doc:"address of the measures, at /metrics in Prometheus' form, and of Go's profiles, at /debug/pprof/; port 0 takes a free one"`
 	Partitions int    `yaml:"partitions" default:"4" min:"1" max:"1000" doc:"partitions of a new topic"`
 	Workers    int    `yaml:"workers" default:"2" min:"1" max:"256" doc:"workers in this process"`
@@ -178,6 +181,6 @@ type Embedded struct {
 
 // Log is the section log.
 type Log struct {
-	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"the least that is logged"`
+	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"the least that is logged; up without --stay presets warn"`
 	Format string `yaml:"format" default:"text" oneof:"text,json" doc:"form of a line"`
 }

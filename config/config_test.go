@@ -294,7 +294,7 @@ func genConfig() *rapid.Generator[*Config] {
 			}
 		}
 		c, err := Load(Sources{Flags: slices.DeleteFunc(flags, func(s Setting) bool {
-			together := []string{"master.", "topics.", "redshift.", "store.transformedPrefix", "catalog.crawler"} // with rules between them
+			together := []string{"master.", "lease.ttl", "topics.", "redshift.", "store.transformedPrefix", "catalog.crawler", "embedded.aws"} // with rules between them
 			return slices.ContainsFunc(together, func(prefix string) bool { return strings.HasPrefix(s.Key, prefix) })
 		})})
 		if err != nil {
@@ -378,4 +378,18 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%v\n%s", err, cmp.Diff(c, again))
 		}
 	})
+}
+
+func TestGlueAndAthenaAreForThisMachineUnlessSaidOtherwise(t *testing.T) {
+	t.Parallel()
+	const text = "embedded: {aws: \"0.0.0.0:4566\"}"
+	if _, err := Load(Sources{File: "c.yaml", Text: []byte(text)}); err == nil || !strings.Contains(err.Error(), "c.yaml:1:17: embedded.aws: 0.0.0.0:4566 can be reached") {
+		t.Errorf("an address that others reach gets %v", err)
+	}
+	if _, err := Load(Sources{Text: []byte(strings.Replace(text, "}", ", awsPublic: true}", 1))}); err != nil {
+		t.Error(err)
+	}
+	if _, err := Load(Sources{Text: []byte("embedded: {aws: nowhere}")}); err == nil || strings.Count(err.Error(), "embedded.aws") != 1 {
+		t.Errorf("what is no address gets %v", err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"citystream/internal/strictyaml"
 )
@@ -200,6 +201,8 @@ func (l *loader) rules() {
 	m := &l.config.Master
 	if m.WorkerStopAfter <= m.Heartbeat {
 		l.clash("must be more than master.heartbeat, or workers stop between two reports", "master.workerStopAfter", "master.heartbeat")
+	} else if ttl := l.config.Lease.lasts(); ttl+m.Heartbeat+m.Heartbeat/4 >= m.WorkerStopAfter {
+		l.clash("must be less than master.workerStopAfter less a heartbeat and a quarter, or workers stop before the next leader is found", "lease.ttl", "master.workerStopAfter")
 	}
 	if m.WorkerDeadAfter <= m.WorkerStopAfter {
 		l.clash("must be more than master.workerStopAfter, so that a silent worker has stopped before others begin",
@@ -210,6 +213,11 @@ func (l *loader) rules() {
 	}
 	if m.EndOfStreamAfter != 0 && m.EndOfStreamAfter < l.config.Windows.IdleTimeout {
 		l.clash("must be 0s or at least windows.idleTimeout", "master.endOfStreamAfter", "windows.idleTimeout")
+	}
+	if e := &l.config.Embedded; !e.AWSPublic && !l.wrong["embedded.aws"] {
+		if err := loopback(reflect.ValueOf(e.AWS)); err != nil {
+			l.fault("embedded.aws", "%s, or set embedded.awsPublic", err)
+		}
 	}
 	keys := map[string]string{}
 	for _, k := range l.keys {
@@ -222,6 +230,14 @@ func (l *loader) rules() {
 		}
 		keys[name] = k.Path
 	}
+}
+
+// lasts returns how long the lease really lasts: etcd knows whole seconds only.
+func (l *Lease) lasts() time.Duration {
+	if l.Kind == "etcd" {
+		return (l.TTL + time.Second - 1).Truncate(time.Second)
+	}
+	return l.TTL
 }
 
 // clash notes that the first key does not go with the second, at the place where the first was set, or else the second.

@@ -198,6 +198,7 @@ type Register struct {
 	Owned         []*PartitionStatus     `protobuf:"bytes,3,rep,name=owned,proto3" json:"owned,omitempty"`
 	Zone          string                 `protobuf:"bytes,4,opt,name=zone,proto3" json:"zone,omitempty"`
 	Beat          int64                  `protobuf:"varint,5,opt,name=beat,proto3" json:"beat,omitempty"`
+	Draining      bool                   `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"` // it ends: nothing is to be assigned to it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -267,6 +268,13 @@ func (x *Register) GetBeat() int64 {
 	return 0
 }
 
+func (x *Register) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
 // Registered confirms a registration.
 type Registered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -274,7 +282,8 @@ type Registered struct {
 	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Catalog       *Address               `protobuf:"bytes,3,opt,name=catalog,proto3" json:"catalog,omitempty"`
 	Beat          int64                  `protobuf:"varint,4,opt,name=beat,proto3" json:"beat,omitempty"`       // that is answered
-	Refused       bool                   `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"` // a younger incarnation has the worker's name: this one is to end
+	Refused       bool                   `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"` // a younger incarnation has the worker's name, or it has left: this one is to end
+	Order         int64                  `protobuf:"varint,6,opt,name=order,proto3" json:"order,omitempty"`     // counts the master's words to this worker in this reign, from 1
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,6 +353,13 @@ func (x *Registered) GetRefused() bool {
 	return false
 }
 
+func (x *Registered) GetOrder() int64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
 // Heartbeat says once a second that a worker lives, and how its partitions stand.
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -354,6 +370,7 @@ type Heartbeat struct {
 	Released      []*Released            `protobuf:"bytes,5,rep,name=released,proto3" json:"released,omitempty"`  // until the master no longer assigns them
 	Beat          int64                  `protobuf:"varint,6,opt,name=beat,proto3" json:"beat,omitempty"`         // counts; the answer says which it answers, and the worker's patience begins when that one was sent
 	Draining      bool                   `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"` // it ends: nothing more is to be assigned to it
+	Order         int64                  `protobuf:"varint,8,opt,name=order,proto3" json:"order,omitempty"`       // of the newest of the master's words that it follows
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -437,6 +454,13 @@ func (x *Heartbeat) GetDraining() bool {
 	return false
 }
 
+func (x *Heartbeat) GetOrder() int64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
 // HeartbeatAck answers a heartbeat, and is sent unasked when the assignment changes. known is false where the master has no such registration: the worker registers again.
 type HeartbeatAck struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -445,7 +469,8 @@ type HeartbeatAck struct {
 	Known         bool                   `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
 	Times         []*TableTime           `protobuf:"bytes,4,rep,name=times,proto3" json:"times,omitempty"`
 	Beat          int64                  `protobuf:"varint,6,opt,name=beat,proto3" json:"beat,omitempty"`        // that is answered; 0 where it is sent unasked
-	Refused       bool                   `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`  // a younger incarnation has the worker's name: this one is to end
+	Refused       bool                   `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`  // a younger incarnation has the worker's name, or it has left: this one is to end
+	Order         int64                  `protobuf:"varint,8,opt,name=order,proto3" json:"order,omitempty"`      // counts the master's words to this worker in this reign, from 1
 	Assigned      []*Assign              `protobuf:"bytes,5,rep,name=assigned,proto3" json:"assigned,omitempty"` // all that this worker is to own; what is missing there has been revoked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -521,6 +546,13 @@ func (x *HeartbeatAck) GetRefused() bool {
 		return x.Refused
 	}
 	return false
+}
+
+func (x *HeartbeatAck) GetOrder() int64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
 }
 
 func (x *HeartbeatAck) GetAssigned() []*Assign {
@@ -1166,6 +1198,96 @@ func (*Drain) Descriptor() ([]byte, []int) {
 	return file_control_proto_rawDescGZIP(), []int{12}
 }
 
+// Leave is a worker's last word to its master: it has given up everything and ends.
+type Leave struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leave) Reset() {
+	*x = Leave{}
+	mi := &file_control_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leave) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leave) ProtoMessage() {}
+
+func (x *Leave) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leave.ProtoReflect.Descriptor instead.
+func (*Leave) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Leave) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *Leave) GetIncarnation() string {
+	if x != nil {
+		return x.Incarnation
+	}
+	return ""
+}
+
+// Left confirms it.
+type Left struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Left) Reset() {
+	*x = Left{}
+	mi := &file_control_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Left) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Left) ProtoMessage() {}
+
+func (x *Left) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Left.ProtoReflect.Descriptor instead.
+func (*Left) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{14}
+}
+
 // Drained confirms that nothing is left running.
 type Drained struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1177,7 +1299,7 @@ type Drained struct {
 
 func (x *Drained) Reset() {
 	*x = Drained{}
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1311,7 @@ func (x *Drained) String() string {
 func (*Drained) ProtoMessage() {}
 
 func (x *Drained) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1324,7 @@ func (x *Drained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drained.ProtoReflect.Descriptor instead.
 func (*Drained) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{13}
+	return file_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Drained) GetClean() bool {
@@ -1230,7 +1352,7 @@ type EndOfStream struct {
 
 func (x *EndOfStream) Reset() {
 	*x = EndOfStream{}
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1242,7 +1364,7 @@ func (x *EndOfStream) String() string {
 func (*EndOfStream) ProtoMessage() {}
 
 func (x *EndOfStream) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1255,7 +1377,7 @@ func (x *EndOfStream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndOfStream.ProtoReflect.Descriptor instead.
 func (*EndOfStream) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{14}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EndOfStream) GetIdleMillis() int64 {
@@ -1274,7 +1396,7 @@ type GetStatus struct {
 
 func (x *GetStatus) Reset() {
 	*x = GetStatus{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1408,7 @@ func (x *GetStatus) String() string {
 func (*GetStatus) ProtoMessage() {}
 
 func (x *GetStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1421,7 @@ func (x *GetStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatus.ProtoReflect.Descriptor instead.
 func (*GetStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 // Status is the state of everything, as the master has last heard.
@@ -1319,7 +1441,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1453,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1466,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Status) GetEpoch() int64 {
@@ -1408,7 +1530,7 @@ type WorkerStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
 	Incarnation   string                 `protobuf:"bytes,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Alive         bool                   `protobuf:"varint,3,opt,name=alive,proto3" json:"alive,omitempty"`
+	Deaf          bool                   `protobuf:"varint,3,opt,name=deaf,proto3" json:"deaf,omitempty"` // it does not hear the master: nothing is assigned to it
 	Partitions    []*PartitionStatus     `protobuf:"bytes,4,rep,name=partitions,proto3" json:"partitions,omitempty"`
 	Zone          string                 `protobuf:"bytes,5,opt,name=zone,proto3" json:"zone,omitempty"`
 	Address       string                 `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
@@ -1421,7 +1543,7 @@ type WorkerStatus struct {
 
 func (x *WorkerStatus) Reset() {
 	*x = WorkerStatus{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1555,7 @@ func (x *WorkerStatus) String() string {
 func (*WorkerStatus) ProtoMessage() {}
 
 func (x *WorkerStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1568,7 @@ func (x *WorkerStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerStatus.ProtoReflect.Descriptor instead.
 func (*WorkerStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WorkerStatus) GetWorker() string {
@@ -1463,9 +1585,9 @@ func (x *WorkerStatus) GetIncarnation() string {
 	return ""
 }
 
-func (x *WorkerStatus) GetAlive() bool {
+func (x *WorkerStatus) GetDeaf() bool {
 	if x != nil {
-		return x.Alive
+		return x.Deaf
 	}
 	return false
 }
@@ -1524,7 +1646,7 @@ type Topic struct {
 
 func (x *Topic) Reset() {
 	*x = Topic{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1536,7 +1658,7 @@ func (x *Topic) String() string {
 func (*Topic) ProtoMessage() {}
 
 func (x *Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1549,7 +1671,7 @@ func (x *Topic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topic.ProtoReflect.Descriptor instead.
 func (*Topic) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Topic) GetTable() string {
@@ -1582,7 +1704,7 @@ type GetCatalogStatus struct {
 
 func (x *GetCatalogStatus) Reset() {
 	*x = GetCatalogStatus{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1716,7 @@ func (x *GetCatalogStatus) String() string {
 func (*GetCatalogStatus) ProtoMessage() {}
 
 func (x *GetCatalogStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1729,7 @@ func (x *GetCatalogStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCatalogStatus.ProtoReflect.Descriptor instead.
 func (*GetCatalogStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 // CatalogStatus says how far the catalog has come in each log, and with what follows from the logs.
@@ -1623,7 +1745,7 @@ type CatalogStatus struct {
 
 func (x *CatalogStatus) Reset() {
 	*x = CatalogStatus{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1635,7 +1757,7 @@ func (x *CatalogStatus) String() string {
 func (*CatalogStatus) ProtoMessage() {}
 
 func (x *CatalogStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1648,7 +1770,7 @@ func (x *CatalogStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogStatus.ProtoReflect.Descriptor instead.
 func (*CatalogStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CatalogStatus) GetTables() []*CatalogTable {
@@ -1696,7 +1818,7 @@ type CatalogTable struct {
 
 func (x *CatalogTable) Reset() {
 	*x = CatalogTable{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1708,7 +1830,7 @@ func (x *CatalogTable) String() string {
 func (*CatalogTable) ProtoMessage() {}
 
 func (x *CatalogTable) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1721,7 +1843,7 @@ func (x *CatalogTable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogTable.ProtoReflect.Descriptor instead.
 func (*CatalogTable) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CatalogTable) GetTable() string {
@@ -1791,7 +1913,7 @@ type CatalogCursor struct {
 
 func (x *CatalogCursor) Reset() {
 	*x = CatalogCursor{}
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1803,7 +1925,7 @@ func (x *CatalogCursor) String() string {
 func (*CatalogCursor) ProtoMessage() {}
 
 func (x *CatalogCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1816,7 +1938,7 @@ func (x *CatalogCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogCursor.ProtoReflect.Descriptor instead.
 func (*CatalogCursor) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{22}
+	return file_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CatalogCursor) GetLog() *Log {
@@ -1831,6 +1953,59 @@ func (x *CatalogCursor) GetSlot() int64 {
 		return x.Slot
 	}
 	return 0
+}
+
+// ClusterStatus is what a leading master shows to people and their tools.
+type ClusterStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Catalog       *CatalogStatus         `protobuf:"bytes,2,opt,name=catalog,proto3" json:"catalog,omitempty"` // empty without a catalog
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClusterStatus) Reset() {
+	*x = ClusterStatus{}
+	mi := &file_control_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClusterStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClusterStatus) ProtoMessage() {}
+
+func (x *ClusterStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClusterStatus.ProtoReflect.Descriptor instead.
+func (*ClusterStatus) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ClusterStatus) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *ClusterStatus) GetCatalog() *CatalogStatus {
+	if x != nil {
+		return x.Catalog
+	}
+	return nil
 }
 
 // TransformStatus is how a table of the transformed zone stands.
@@ -1855,7 +2030,7 @@ type TransformStatus struct {
 
 func (x *TransformStatus) Reset() {
 	*x = TransformStatus{}
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1867,7 +2042,7 @@ func (x *TransformStatus) String() string {
 func (*TransformStatus) ProtoMessage() {}
 
 func (x *TransformStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1880,7 +2055,7 @@ func (x *TransformStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransformStatus.ProtoReflect.Descriptor instead.
 func (*TransformStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{23}
+	return file_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TransformStatus) GetTable() string {
@@ -1989,7 +2164,7 @@ type LoadStatus struct {
 
 func (x *LoadStatus) Reset() {
 	*x = LoadStatus{}
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2001,7 +2176,7 @@ func (x *LoadStatus) String() string {
 func (*LoadStatus) ProtoMessage() {}
 
 func (x *LoadStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2014,7 +2189,7 @@ func (x *LoadStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadStatus.ProtoReflect.Descriptor instead.
 func (*LoadStatus) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{24}
+	return file_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LoadStatus) GetTable() string {
@@ -2071,20 +2246,22 @@ const file_control_proto_rawDesc = "" +
 	"\tpartition\x18\x03 \x01(\x05R\tpartition\"-\n" +
 	"\aAddress\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\x9f\x01\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xbb\x01\n" +
 	"\bRegister\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x121\n" +
 	"\x05owned\x18\x03 \x03(\v2\x1b.citystream.PartitionStatusR\x05owned\x12\x12\n" +
 	"\x04zone\x18\x04 \x01(\tR\x04zone\x12\x12\n" +
-	"\x04beat\x18\x05 \x01(\x03R\x04beat\"\xa1\x01\n" +
+	"\x04beat\x18\x05 \x01(\x03R\x04beat\x12\x1a\n" +
+	"\bdraining\x18\x06 \x01(\bR\bdraining\"\xb7\x01\n" +
 	"\n" +
 	"Registered\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12-\n" +
 	"\acatalog\x18\x03 \x01(\v2\x13.citystream.AddressR\acatalog\x12\x12\n" +
 	"\x04beat\x18\x04 \x01(\x03R\x04beat\x12\x18\n" +
-	"\arefused\x18\x05 \x01(\bR\arefused\"\xfa\x01\n" +
+	"\arefused\x18\x05 \x01(\bR\arefused\x12\x14\n" +
+	"\x05order\x18\x06 \x01(\x03R\x05order\"\x90\x02\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x14\n" +
@@ -2094,14 +2271,16 @@ const file_control_proto_rawDesc = "" +
 	"partitions\x120\n" +
 	"\breleased\x18\x05 \x03(\v2\x14.citystream.ReleasedR\breleased\x12\x12\n" +
 	"\x04beat\x18\x06 \x01(\x03R\x04beat\x12\x1a\n" +
-	"\bdraining\x18\a \x01(\bR\bdraining\"\xe7\x01\n" +
+	"\bdraining\x18\a \x01(\bR\bdraining\x12\x14\n" +
+	"\x05order\x18\b \x01(\x03R\x05order\"\xfd\x01\n" +
 	"\fHeartbeatAck\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05known\x18\x03 \x01(\bR\x05known\x12+\n" +
 	"\x05times\x18\x04 \x03(\v2\x15.citystream.TableTimeR\x05times\x12\x12\n" +
 	"\x04beat\x18\x06 \x01(\x03R\x04beat\x12\x18\n" +
-	"\arefused\x18\a \x01(\bR\arefused\x12.\n" +
+	"\arefused\x18\a \x01(\bR\arefused\x12\x14\n" +
+	"\x05order\x18\b \x01(\x03R\x05order\x12.\n" +
 	"\bassigned\x18\x05 \x03(\v2\x12.citystream.AssignR\bassigned\"c\n" +
 	"\tTableTime\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\tR\x05table\x12\x1c\n" +
@@ -2166,7 +2345,11 @@ const file_control_proto_rawDesc = "" +
 	"\tCommitted\x12!\n" +
 	"\x03log\x18\x01 \x01(\v2\x0f.citystream.LogR\x03log\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\x03R\x04slot\"\a\n" +
-	"\x05Drain\"5\n" +
+	"\x05Drain\"A\n" +
+	"\x05Leave\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\tR\vincarnation\"\x06\n" +
+	"\x04Left\"5\n" +
 	"\aDrained\x12\x14\n" +
 	"\x05clean\x18\x01 \x01(\bR\x05clean\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\".\n" +
@@ -2184,11 +2367,11 @@ const file_control_proto_rawDesc = "" +
 	"\x06failed\x18\x05 \x03(\v2\x1b.citystream.PartitionStatusR\x06failed\x12\x16\n" +
 	"\x06leader\x18\x06 \x01(\tR\x06leader\x12'\n" +
 	"\x0fsettling_millis\x18\a \x01(\x03R\x0esettlingMillis\x12\x14\n" +
-	"\x05moves\x18\b \x01(\x03R\x05moves\"\xa8\x02\n" +
+	"\x05moves\x18\b \x01(\x03R\x05moves\"\xa6\x02\n" +
 	"\fWorkerStatus\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
-	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x14\n" +
-	"\x05alive\x18\x03 \x01(\bR\x05alive\x12;\n" +
+	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x12\n" +
+	"\x04deaf\x18\x03 \x01(\bR\x04deaf\x12;\n" +
 	"\n" +
 	"partitions\x18\x04 \x03(\v2\x1b.citystream.PartitionStatusR\n" +
 	"partitions\x12\x12\n" +
@@ -2222,7 +2405,10 @@ const file_control_proto_rawDesc = "" +
 	"\x04open\x18\b \x01(\x03R\x04open\"F\n" +
 	"\rCatalogCursor\x12!\n" +
 	"\x03log\x18\x01 \x01(\v2\x0f.citystream.LogR\x03log\x12\x12\n" +
-	"\x04slot\x18\x02 \x01(\x03R\x04slot\"\x80\x03\n" +
+	"\x04slot\x18\x02 \x01(\x03R\x04slot\"p\n" +
+	"\rClusterStatus\x12*\n" +
+	"\x06status\x18\x01 \x01(\v2\x12.citystream.StatusR\x06status\x123\n" +
+	"\acatalog\x18\x02 \x01(\v2\x19.citystream.CatalogStatusR\acatalog\"\x80\x03\n" +
 	"\x0fTransformStatus\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\tR\x05table\x12\x18\n" +
 	"\acurrent\x18\x02 \x01(\x03R\acurrent\x12\x10\n" +
@@ -2261,7 +2447,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_control_proto_goTypes = []any{
 	(Released_Cause)(0),      // 0: citystream.Released.Cause
 	(*Log)(nil),              // 1: citystream.Log
@@ -2277,18 +2463,21 @@ var file_control_proto_goTypes = []any{
 	(*Counters)(nil),         // 11: citystream.Counters
 	(*Committed)(nil),        // 12: citystream.Committed
 	(*Drain)(nil),            // 13: citystream.Drain
-	(*Drained)(nil),          // 14: citystream.Drained
-	(*EndOfStream)(nil),      // 15: citystream.EndOfStream
-	(*GetStatus)(nil),        // 16: citystream.GetStatus
-	(*Status)(nil),           // 17: citystream.Status
-	(*WorkerStatus)(nil),     // 18: citystream.WorkerStatus
-	(*Topic)(nil),            // 19: citystream.Topic
-	(*GetCatalogStatus)(nil), // 20: citystream.GetCatalogStatus
-	(*CatalogStatus)(nil),    // 21: citystream.CatalogStatus
-	(*CatalogTable)(nil),     // 22: citystream.CatalogTable
-	(*CatalogCursor)(nil),    // 23: citystream.CatalogCursor
-	(*TransformStatus)(nil),  // 24: citystream.TransformStatus
-	(*LoadStatus)(nil),       // 25: citystream.LoadStatus
+	(*Leave)(nil),            // 14: citystream.Leave
+	(*Left)(nil),             // 15: citystream.Left
+	(*Drained)(nil),          // 16: citystream.Drained
+	(*EndOfStream)(nil),      // 17: citystream.EndOfStream
+	(*GetStatus)(nil),        // 18: citystream.GetStatus
+	(*Status)(nil),           // 19: citystream.Status
+	(*WorkerStatus)(nil),     // 20: citystream.WorkerStatus
+	(*Topic)(nil),            // 21: citystream.Topic
+	(*GetCatalogStatus)(nil), // 22: citystream.GetCatalogStatus
+	(*CatalogStatus)(nil),    // 23: citystream.CatalogStatus
+	(*CatalogTable)(nil),     // 24: citystream.CatalogTable
+	(*CatalogCursor)(nil),    // 25: citystream.CatalogCursor
+	(*ClusterStatus)(nil),    // 26: citystream.ClusterStatus
+	(*TransformStatus)(nil),  // 27: citystream.TransformStatus
+	(*LoadStatus)(nil),       // 28: citystream.LoadStatus
 }
 var file_control_proto_depIdxs = []int32{
 	10, // 0: citystream.Register.owned:type_name -> citystream.PartitionStatus
@@ -2303,21 +2492,23 @@ var file_control_proto_depIdxs = []int32{
 	1,  // 9: citystream.PartitionStatus.log:type_name -> citystream.Log
 	11, // 10: citystream.PartitionStatus.counters:type_name -> citystream.Counters
 	1,  // 11: citystream.Committed.log:type_name -> citystream.Log
-	18, // 12: citystream.Status.workers:type_name -> citystream.WorkerStatus
+	20, // 12: citystream.Status.workers:type_name -> citystream.WorkerStatus
 	1,  // 13: citystream.Status.unassigned:type_name -> citystream.Log
-	19, // 14: citystream.Status.topics:type_name -> citystream.Topic
+	21, // 14: citystream.Status.topics:type_name -> citystream.Topic
 	10, // 15: citystream.Status.failed:type_name -> citystream.PartitionStatus
 	10, // 16: citystream.WorkerStatus.partitions:type_name -> citystream.PartitionStatus
-	22, // 17: citystream.CatalogStatus.tables:type_name -> citystream.CatalogTable
-	24, // 18: citystream.CatalogStatus.transforms:type_name -> citystream.TransformStatus
-	25, // 19: citystream.CatalogStatus.loads:type_name -> citystream.LoadStatus
-	23, // 20: citystream.CatalogTable.cursors:type_name -> citystream.CatalogCursor
+	24, // 17: citystream.CatalogStatus.tables:type_name -> citystream.CatalogTable
+	27, // 18: citystream.CatalogStatus.transforms:type_name -> citystream.TransformStatus
+	28, // 19: citystream.CatalogStatus.loads:type_name -> citystream.LoadStatus
+	25, // 20: citystream.CatalogTable.cursors:type_name -> citystream.CatalogCursor
 	1,  // 21: citystream.CatalogCursor.log:type_name -> citystream.Log
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	19, // 22: citystream.ClusterStatus.status:type_name -> citystream.Status
+	23, // 23: citystream.ClusterStatus.catalog:type_name -> citystream.CatalogStatus
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -2331,7 +2522,7 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

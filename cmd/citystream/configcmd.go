@@ -48,6 +48,8 @@ func configCommand() *cobra.Command {
 		},
 	}
 	configFlag(print)
+	configFlag(check) // which the argument sets
+	_ = check.Flags().MarkHidden("config")
 	c.AddCommand(print, check, explain)
 	return c
 }

@@ -88,7 +88,7 @@ func (d *drives) state() *drivestate.File { return drivestate.In(d.run.data.path
 
 func (d *drives) begin(ctx context.Context, pace float64, say func(string, ...any)) (*drivestate.Begun, error) {
 	f := d.run.cfg.Fleet
-	wanted := drivestate.Wanted{Seed: f.Seed, Vehicles: f.Vehicles, Steps: f.Steps}
+	wanted := drivestate.Wanted{Seed: f.Seed, First: int64(f.Node) * fleet.MaxVehicles, Vehicles: f.Vehicles, Steps: f.Steps}
 	begun, err := d.state().Begin(ctx, d.run.source, topicsOf(d.run), wanted, record.MicrosOf(time.Now()))
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (d *drives) begin(ctx context.Context, pace float64, say func(string, ...an
 	for _, n := range begun.Notes {
 		say("%s\n", n)
 	}
-	fleet, err := actors.StartFleet(d.run.system, actors.FleetOptions{
+	started, err := actors.StartFleet(d.run.system, actors.FleetOptions{
 		Drive: begun.Drive, Sent: begun.Sent, Topics: topicsOf(d.run), Pace: pace,
 		Producer: func(delivered func(string, error)) (port.Producer, error) {
 			return kafka.NewProducer(kafka.ProducerOptions{
@@ -109,7 +109,7 @@ func (d *drives) begin(ctx context.Context, pace float64, say func(string, ...an
 		return nil, err
 	}
 	d.mu.Lock()
-	d.current = fleet
+	d.current = started
 	d.mu.Unlock()
 	return begun, nil
 }

@@ -73,6 +73,9 @@ func root() *cobra.Command {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see citystream %s --help", err, c.Name())}
 	})
-	c.AddCommand(upCommand(), simulateCommand(), queryCommand(), loadCommand(), verifyCommand(), replayCommand(), brokerCommand(), storeCommand(), awsCommand(), configCommand(), versionCommand())
+	c.AddCommand(
+		upCommand(), labCommand(), masterCommand(), workerCommand(), simulateCommand(), statusCommand(), lagCommand(), healthCommand(), queryCommand(), loadCommand(),
+		verifyCommand(), replayCommand(), certsCommand(), brokerCommand(), storeCommand(), awsCommand(), configCommand(), versionCommand(),
+	)
 	return c
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/glue"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"citystream/actors"
 	"citystream/cluster/reign"
@@ -35,6 +36,7 @@ import (
 	awslocal "citystream/local/aws"
 	"citystream/local/broker"
 	"citystream/local/store"
+	"citystream/messages"
 )
 
 // outside says which services are not the embedded ones.
@@ -48,11 +50,12 @@ type run struct {
 	data      *dataDir
 	keys      keys
 	endpoints endpoints
-	metrics   string     // URL of the measures
+	pages     *pages
 	died      chan error // an embedded service has ended by itself
 	store     *s3.Store
 	buckets   func(bucket string) (port.Store, error) // of the same service
 	source    *kafka.Source
+	groups    *kafka.Groups
 	catalog   port.Catalog
 	query     port.Query
 	warehouse port.Warehouse // nil without one
@@ -155,13 +158,15 @@ func (r *run) openBroker(ctx context.Context, out outside) error {
 	}
 	r.cfg.Kafka.Brokers, r.endpoints.Kafka = brokers, joined(brokers)
 	var err error
-	r.source, err = kafka.NewSource(kafka.Options{
-		Brokers: brokers, ClientID: r.cfg.Kafka.ClientID, MaxWait: r.cfg.Worker.FetchWait, MaxBytes: int32(r.cfg.Worker.FetchBytes), Logger: r.log,
-	})
-	if err != nil {
+	o := kafkaOptions(r.cfg, r.log)
+	if r.source, err = kafka.NewSource(o); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.source.Close)
+	if r.groups, err = kafka.NewGroups(o); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.groups.Close)
 	var topics []kafka.TopicSpec
 	for _, t := range r.cfg.Tables {
 		topics = append(topics, kafka.TopicSpec{Name: t.Topic, Partitions: int32(r.cfg.Embedded.Partitions)})
@@ -221,14 +226,14 @@ func (r *run) openSQL(ctx context.Context, out outside) error {
 	if r.cfg.Store.Endpoint == "" {
 		objects, err = awslocal.NewDiskObjects(r.data.join("store"))
 	} else {
-		objects, err = awslocal.NewCachedObjects(r.data.join("cache"), 4<<30, r.buckets)
+		objects, err = awslocal.NewCachedObjects(r.data.join("cache"), cacheMax, r.buckets)
 	}
 	if err != nil {
 		return err
 	}
 	server, err := listening(r, r.cfg.Embedded.AWS, config.Default().Embedded.AWS, syscall.EADDRINUSE, func(listen string) (*awslocal.Server, error) {
 		return awslocal.Open(awslocal.Options{
-			Dir: r.data.join("aws"), Listen: listen, AccessKey: r.keys.access, SecretKey: r.keys.secret, Objects: objects, Store: r.buckets,
+			Dir: r.data.join("aws"), Listen: listen, Public: r.cfg.Embedded.AWSPublic, AccessKey: r.keys.access, SecretKey: r.keys.secret, Objects: objects, Store: r.buckets,
 			Logger: r.log,
 		})
 	})
@@ -250,13 +255,19 @@ func clientConfig(endpoint, region string, k keys) aws.Config {
 
 func (r *run) sql(cfg aws.Config) {
 	r.query = queryOf(cfg, r.cfg)
-	if r.cfg.Catalog.Kind == "none" {
-		return
+	r.catalog, r.warehouse = catalogOf(cfg, r.cfg, r.store)
+}
+
+// catalogOf returns the catalog and the warehouse of the configuration; each is nil where it wants none.
+func catalogOf(cfg aws.Config, c *config.Config, store port.Store) (port.Catalog, port.Warehouse) {
+	if c.Catalog.Kind == "none" {
+		return nil, nil
 	}
-	r.catalog = glueadapter.New(glue.NewFromConfig(cfg))
-	if r.cfg.Redshift.Mode != "none" {
-		r.warehouse = warehouseOf(cfg, r.cfg, r.store)
+	catalog := glueadapter.New(glue.NewFromConfig(cfg))
+	if c.Redshift.Mode == "none" {
+		return catalog, nil
 	}
+	return catalog, warehouseOf(cfg, c, store)
 }
 
 func queryOf(cfg aws.Config, c *config.Config) *athenaadapter.Query {
@@ -270,22 +281,47 @@ func queryOptions(c *config.Config) athenaadapter.Options {
 }
 
 func (r *run) openCluster(ctx context.Context, out outside) error {
-	epoch, err := reign.Begin(ctx, r.store, 0)
+	begun, err := reign.Begin(ctx, r.store, 0)
 	if err != nil {
 		return err
 	}
 	limitMemory(r.cfg, out)
 	node := r.node()
-	if err := r.openMetrics(node.Metrics.Registry); err != nil {
+	if err := r.openPages(node.Metrics.Registry); err != nil {
 		return err
 	}
 	r.system = actors.NewSystem(quietly(r.cfg))
-	r.cluster, err = actors.StartCluster(r.system, node, epoch, r.cfg.Embedded.Workers)
+	r.pages.alive(r.system)
+	r.cluster, err = actors.StartCluster(r.system, node, begun.Epoch, r.cfg.Embedded.Workers)
 	if err != nil {
 		return err
 	}
 	r.closers = append(r.closers, func() error { r.cluster.Stop(); r.system.Shutdown(); return nil })
+	r.pages.ready(func(context.Context) error { return nil })
+	r.pages.status(r.clusterStatus)
 	return nil
+}
+
+func (r *run) clusterStatus(ctx context.Context) (*messages.ClusterStatus, error) {
+	s, err := r.cluster.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.cluster.CatalogStatus(ctx)
+	return &messages.ClusterStatus{Status: s, Catalog: c}, err
+}
+
+// openPages serves the run's pages, and leaves their address where citystream status looks for it.
+func (r *run) openPages(registry *prometheus.Registry) error {
+	p, err := listening(r, r.cfg.Embedded.Metrics, config.Default().Embedded.Metrics, syscall.EADDRINUSE, func(address string) (*pages, error) {
+		return openPages(address, registry, r.log)
+	})
+	if err != nil {
+		return fmt.Errorf("%w (embedded.metrics in the configuration)", err)
+	}
+	r.pages = p
+	r.closers = append(r.closers, p.close)
+	return os.WriteFile(r.data.join(pagesFile), []byte(p.address), 0o644)
 }
 
 // What the workers do not count.
@@ -304,21 +340,28 @@ func limitMemory(c *config.Config, out outside) {
 }
 
 func (r *run) node() *actors.Node {
-	c := r.cfg
-	node := &actors.Node{
-		Source: r.source, Store: r.store, Catalog: r.catalog, Metrics: actors.NewMetrics(), Log: r.log, Version: version,
-		Tables: c.Tables, DeadLetters: schema.DeadLetters(), Bucket: c.Store.Bucket, RawPrefix: c.Store.RawPrefix, Database: c.AWS.Database,
+	n := actorsNodeOf(r.cfg)
+	n.Source, n.Store, n.Catalog, n.Metrics, n.Log, n.GroupOffsets = r.source, r.store, r.catalog, actors.NewMetrics(), r.log, r.groups
+	setCatalog(n, r.cfg, r.query, r.warehouse)
+	return n
+}
+
+// actorsNodeOf says to the actors what the configuration says; the devices are still missing.
+func actorsNodeOf(c *config.Config) *actors.Node {
+	return &actors.Node{
+		Version: version,
+		Tables:  c.Tables, DeadLetters: schema.DeadLetters(), Bucket: c.Store.Bucket, RawPrefix: c.Store.RawPrefix, Database: c.AWS.Database,
 		Limits: window.Limits{
 			Rows: c.Flush.MaxRows, Bytes: int64(c.Flush.MaxBytes), Age: c.Flush.MaxAge, OpenWindows: c.Windows.MaxOpen,
 		},
 		IdleTimeout: c.Windows.IdleTimeout, SealAfter: c.Flush.SealAfter, Latest: c.Kafka.Start == "latest", AllowLoss: !c.Kafka.FailOnDataLoss,
 		Batches: c.Worker.Batches, PartBytes: int(c.Worker.PartBytes), Uploads: c.Worker.Uploads, MemoryBytes: int64(c.Worker.Memory),
+		MaxRate: c.Worker.MaxRate, Group: c.Kafka.Group,
 		Heartbeat: c.Master.Heartbeat, WorkerDead: c.Master.WorkerDeadAfter, WorkerSelfStop: c.Master.WorkerStopAfter,
+		Orphaned:  c.Master.OrphanedAfter,
 		Discovery: c.Master.Discovery, EndOfStream: c.Master.EndOfStreamAfter, CatalogPoll: c.Catalog.Poll,
 		Housekeeping: c.Catalog.Housekeeping, KeepLog: c.Store.KeepLog,
 	}
-	setCatalog(node, c, r.query, r.warehouse)
-	return node
 }
 
 // isTerminal reports whether a person looks at a file.

@@ -168,7 +168,7 @@ func withAWS(ctx context.Context, cfg *config.Config, use func(aws.Config) error
 	}
 	defer d.close()
 	cfg.Embedded.AWS = "127.0.0.1:0"
-	server, k, err := openAWS(d, cfg)
+	server, k, err := openAWS(ctx, d, cfg)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"citystream/config"
 	"citystream/engine/adapter/s3"
+	"citystream/engine/port"
 	awslocal "citystream/local/aws"
 	"citystream/local/broker"
 	"citystream/local/store"
@@ -82,53 +84,91 @@ func serveChild(c *cobra.Command) error {
 
 func awsCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "aws", Short: "The embedded Glue and Athena alone, on the files of a data directory", Args: cobra.NoArgs,
-		Example: "  citystream aws --data ./data --listen 127.0.0.1:4566",
+		Use: "aws", Short: "The embedded Glue and Athena alone, on the files of a data directory or of an S3 service", Args: cobra.NoArgs,
+		Long: `Serves Glue and Athena over the files of the data directory's store, or, where store.endpoint is set, over the objects of that S3 service. Then it takes
+the credentials of the usual AWS chain for itself too: its clients sign with the key that they have for the objects.
+
+It listens on loopback addresses, unless embedded.awsPublic says that other machines may reach it: requests are signed, but what they carry is not encrypted.
+
+Exit code 0: ended by a signal. 1: an error. 2: wrong flags or configuration.`,
+		Example: "  citystream aws --data ./data --listen 127.0.0.1:4566\n  CITYSTREAM_STORE_ENDPOINT=http://s3:7070 citystream aws --data ./aws --listen 0.0.0.0:4566 --public",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return alone(c, "aws", func(ctx context.Context, d *dataDir, cfg *config.Config) error {
-				server, _, err := openAWS(d, cfg)
+				server, _, err := openAWS(ctx, d, cfg)
 				if err != nil {
 					return err
 				}
-				if err := d.writeAWSConfig(regionOf(cfg), "http://"+server.Addr(), ""); err != nil {
+				where := "keys in " + d.awsCredentials()
+				if cfg.Store.Endpoint != "" {
+					where = "keys are those of " + cfg.Store.Endpoint
+				} else if err := d.writeAWSConfig(regionOf(cfg), "http://"+server.Addr(), ""); err != nil {
 					return errors.Join(err, server.Close())
 				}
-				fmt.Fprintf(c.OutOrStdout(), "Glue and Athena at http://%s, keys in %s\n", server.Addr(), d.awsCredentials())
+				fmt.Fprintf(c.OutOrStdout(), "Glue and Athena at http://%s, %s\n", server.Addr(), where)
 				<-ctx.Done()
 				return server.Close()
 			})
 		},
 	}
+	c.Flags().Bool("public", false, "other machines may reach it")
 	return serviceFlags(c)
 }
 
-// openAWS starts the endpoint over the embedded store's files.
-func openAWS(d *dataDir, cfg *config.Config) (*awslocal.Server, keys, error) {
-	k, err := d.ensureKeys()
-	if err != nil {
-		return nil, k, err
-	}
-	objects, err := awslocal.NewDiskObjects(d.join("store"))
+// openAWS starts the endpoint over the embedded store's files, or over the objects of the configured S3 service.
+func openAWS(ctx context.Context, d *dataDir, cfg *config.Config) (*awslocal.Server, keys, error) {
+	k, objects, buckets, err := objectsOf(ctx, d, cfg)
 	if err != nil {
 		return nil, k, err
 	}
 	server, err := awslocal.Open(awslocal.Options{
-		Dir: d.join("aws"), Listen: cfg.Embedded.AWS, AccessKey: k.access, SecretKey: k.secret, Objects: objects, Logger: newLog(cfg),
-		Store: bucketsOf(func() (s3.Options, error) { return storeBeside(d, k, regionOf(cfg)) }),
+		Dir: d.join("aws"), Listen: cfg.Embedded.AWS, Public: cfg.Embedded.AWSPublic, AccessKey: k.access, SecretKey: k.secret, Objects: objects, Logger: newLog(cfg),
+		Store: buckets,
 	})
 	return server, k, err
 }
 
+// cacheMax is how many bytes of objects the endpoint keeps on its own disk, where the objects are elsewhere.
+const cacheMax = 4 << 30
+
+// storesByName opens buckets.
+type storesByName = func(bucket string) (port.Store, error)
+
+// objectsOf returns what the endpoint's SQL reads, the buckets that it writes to, and the key that its clients sign with.
+func objectsOf(ctx context.Context, d *dataDir, cfg *config.Config) (k keys, objects awslocal.Objects, buckets storesByName, err error) {
+	if cfg.Store.Endpoint == "" {
+		if k, err = d.ensureKeys(); err == nil {
+			objects, err = awslocal.NewDiskObjects(d.join("store"))
+		}
+		return k, objects, bucketsOf(func() (s3.Options, error) { return storeBeside(d, k, regionOf(cfg)) }), err
+	}
+	outside, err := outsideAWS(ctx, cfg)
+	if err != nil {
+		return k, nil, nil, err
+	}
+	c, err := outside.Credentials.Retrieve(ctx)
+	if err != nil {
+		return k, nil, nil, fmt.Errorf("credentials of %s, which are to be those of this endpoint too: %w", cfg.Store.Endpoint, err)
+	}
+	o := s3.Options{Endpoint: cfg.Store.Endpoint, Region: cmp.Or(cfg.Store.Region, regionIn(cfg.Store.Endpoint), regionOf(cfg))}
+	buckets = bucketsOf(func() (s3.Options, error) { return o, nil })
+	_, err = waitFor(ctx, newLog(cfg), "the store", func(context.Context) (port.Store, error) { return buckets(cfg.Store.Bucket) })
+	if err != nil {
+		return k, nil, nil, err
+	}
+	objects, err = awslocal.NewCachedObjects(d.join("cache"), cacheMax, buckets)
+	return keys{access: c.AccessKeyID, secret: c.SecretAccessKey}, objects, buckets, err
+}
+
 func serviceFlags(c *cobra.Command) *cobra.Command {
 	c.Flags().String("data", "./data", "data `DIR`")
-	c.Flags().String("listen", "", "loopback `HOST:PORT`; port 0 takes a free one")
+	c.Flags().String("listen", "", "`HOST:PORT` of this machine; port 0 takes a free one")
 	configFlag(c)
 	return c
 }
 
 // alone runs one service on its part of a data directory.
 func alone(c *cobra.Command, service string, run func(context.Context, *dataDir, *config.Config) error) error {
-	cfg, err := settingsOf(c, nil, map[string]string{"data": "embedded.data", "listen": "embedded." + service})
+	cfg, err := settingsOf(c, nil, map[string]string{"data": "embedded.data", "listen": "embedded." + service, "public": "embedded.awsPublic"})
 	if err != nil {
 		return err
 	}

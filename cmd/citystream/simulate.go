@@ -14,19 +14,24 @@ import (
 )
 
 func simulateCommand() *cobra.Command {
+	var loop bool
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "The fleet alone, against any Kafka",
 		Long: `Drives the fleet once, or goes on with a drive that was broken off. Brokers and topics come from --kafka, the configuration, or
 KAFKA_BOOTSTRAP_SERVERS, VEHICLE_TOPIC, GPS_TOPIC, TRAFFIC_TOPIC, WEATHER_TOPIC and EMERGENCY_TOPIC.
 
-Exit code 0: every record was acknowledged. 1: not, or an error. 2: wrong flags or configuration.`,
-		Example: "  KAFKA_BOOTSTRAP_SERVERS=localhost:9092 citystream simulate --vehicles 1000 --pace 1",
+Any number of fleets can drive side by side, on one machine or many, each with its own --node and --data.
+
+Exit code 0: every record was acknowledged, or a --loop was ended by a signal. 1: not, or an error. 2: wrong flags or configuration.`,
+		Example: "  KAFKA_BOOTSTRAP_SERVERS=localhost:9092 citystream simulate --vehicles 1000 --pace 1\n  citystream simulate --node 1 --data ./fleet-1 --vehicles 5000 --pace 1 --loop",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return simulate(c) },
+		RunE:    func(c *cobra.Command, _ []string) error { return simulate(c, loop) },
 	}
 	f := c.Flags()
-	f.String("data", "./simulate", "`DIR` that remembers the drive")
+	f.String("data", "./simulate", "`DIR` that remembers the drive; each fleet has its own")
+	f.Int("node", 0, "number of this fleet: fleets with different numbers have different vehicles")
+	f.BoolVar(&loop, "loop", false, "drive on and on, until a signal")
 	f.Int("vehicles", 200, "vehicles")
 	f.Int("steps", 0, "steps of each vehicle; 0 is until it arrives")
 	f.Uint64("seed", 1, "of everything random")
@@ -36,10 +41,10 @@ Exit code 0: every record was acknowledged. 1: not, or an error. 2: wrong flags 
 	return c
 }
 
-func simulate(c *cobra.Command) (err error) {
+func simulate(c *cobra.Command, loop bool) (err error) {
 	ctx := c.Context()
 	cfg, err := settingsOf(c, nil, map[string]string{
-		"data": "embedded.data", "vehicles": "fleet.vehicles", "steps": "fleet.steps", "seed": "fleet.seed", "pace": "fleet.pace", "kafka": "kafka.brokers",
+		"data": "embedded.data", "vehicles": "fleet.vehicles", "steps": "fleet.steps", "seed": "fleet.seed", "pace": "fleet.pace", "node": "fleet.node", "kafka": "kafka.brokers",
 	})
 	if err != nil {
 		return err
@@ -56,7 +61,7 @@ func simulate(c *cobra.Command) (err error) {
 		return err
 	}
 	r.closers = append(r.closers, r.data.close)
-	r.source, err = kafka.NewSource(kafka.Options{Brokers: cfg.Kafka.Brokers, ClientID: cfg.Kafka.ClientID, Logger: r.log})
+	r.source, err = kafka.NewSource(kafkaOptions(cfg, r.log))
 	if err != nil {
 		return err
 	}
@@ -69,15 +74,19 @@ func simulate(c *cobra.Command) (err error) {
 		return err
 	}
 	r.system = actors.NewSystem(quietly(cfg))
-	d, err := startDrives(ctx, r, false, func(format string, args ...any) { fmt.Fprintf(os.Stderr, format, args...) })
+	d, err := startDrives(ctx, r, loop, func(format string, args ...any) { fmt.Fprintf(os.Stderr, format, args...) })
 	if err != nil {
 		return err
 	}
-	return follow(ctx, d)
+	fmt.Printf("fleet %d drives to %s\n", cfg.Fleet.Node, joined(cfg.Kafka.Brokers))
+	if loop {
+		d.proceed()
+	}
+	return follow(ctx, d, loop)
 }
 
 // follow shows the drive until its end, or until it is interrupted.
-func follow(ctx context.Context, d *drives) error {
+func follow(ctx context.Context, d *drives, loop bool) error {
 	bar := newProgress(os.Stderr, "acknowledged", "records")
 	for ended := false; !ended; {
 		p := d.fleet().Progress()
@@ -90,6 +99,9 @@ func follow(ctx context.Context, d *drives) error {
 			err := d.stop(timed)
 			cancel()
 			bar.end()
+			if loop {
+				return errors.Join(err, d.err())
+			}
 			return errors.Join(errors.New("stopped on the way; the next run on the same --data goes on with this drive"), err)
 		case <-time.After(200 * time.Millisecond):
 		}

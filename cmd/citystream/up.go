@@ -55,7 +55,11 @@ Exit code 0: every acknowledged record is accounted for, and the transformed tab
 			if output != "table" && output != "json" {
 				return usageError{fmt.Errorf("--output %s: table or json", output)}
 			}
-			cfg, err := settingsOf(c, []config.Setting{{Key: "flush.maxAge", Value: "10s"}, {Key: "catalog.lateAfter", Value: "2s"}}, map[string]string{
+			presets := []config.Setting{{Key: "flush.maxAge", Value: "10s"}, {Key: "catalog.lateAfter", Value: "2s"}}
+			if !stay { // who waits for the end wants to see that, and what is wrong
+				presets = append(presets, config.Setting{Key: "log.level", Value: "warn"})
+			}
+			cfg, err := settingsOf(c, presets, map[string]string{
 				"data": "embedded.data", "vehicles": "fleet.vehicles", "steps": "fleet.steps", "seed": "fleet.seed", "pace": "fleet.pace",
 				"workers": "embedded.workers", "kafka": "kafka.brokers", "s3": "store.endpoint", "aws": "aws.endpoint",
 			})
@@ -102,7 +106,7 @@ func (u *up) do(ctx context.Context, cfg *config.Config, out outside) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, u.close()) }()
-	u.say("Kafka %s   S3 %s   AWS %s   metrics %s\n", u.endpoints.Kafka, u.endpoints.S3, u.endpoints.AWS, u.metrics)
+	u.say("Kafka %s   S3 %s   AWS %s   metrics %s\n", u.endpoints.Kafka, u.endpoints.S3, u.endpoints.AWS, u.pages.url("metrics"))
 	if cfg.Fleet.Vehicles > 0 {
 		if u.fleet, err = startDrives(ctx, u.run, u.stay, u.say); err != nil {
 			return err

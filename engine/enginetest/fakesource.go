@@ -63,6 +63,16 @@ func (s *FakeSource) CreateTopic(name string, partitions int) {
 	})
 }
 
+// GrowTopic adds partitions to a topic.
+func (s *FakeSource) GrowTopic(name string, by int) {
+	s.change(func() {
+		t := s.topics[name]
+		for range by {
+			t.partitions = append(t.partitions, &fakePartition{ends: map[int32]record.Offset{}})
+		}
+	})
+}
+
 // DeleteTopic takes a topic away with its records.
 func (s *FakeSource) DeleteTopic(name string) { s.change(func() { delete(s.topics, name) }) }
 

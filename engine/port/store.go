@@ -1,4 +1,4 @@
-// Package port holds the interfaces between the engine and the outside: the source of records, the object store, the catalog,
+// Package port holds the interfaces between the engine and the outside: the source of records, the object store, the leader's lease, the catalog,
 // the query service and the warehouse.
 //
 // Each port has one suite of tests in enginetest that its fake and every real adapter pass; the suite is the exact statement of

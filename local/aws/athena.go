@@ -110,7 +110,7 @@ func (a *athena) start(in *startRequest) (executionID, error) {
 		return executionID{}, err
 	}
 	id, err := a.runs.start(in, group.Name, &query{
-		database: in.QueryExecutionContext.Database, output: output, statement: s, cutoff: group.Configuration.BytesScannedCutoffPerQuery,
+		database: strings.Trim(in.QueryExecutionContext.Database, "`\""), output: output, statement: s, cutoff: group.Configuration.BytesScannedCutoffPerQuery,
 	})
 	return executionID{id}, err
 }

@@ -23,7 +23,7 @@ const (
 	textSerDe  = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 )
 
-// formats are those that STORED AS names. Tables of all of them can be made; those of Parquet can be read.
+// formats are those that STORED AS names. Tables of all of them can be made; those of Parquet, text and JSON can be read.
 var formats = map[string]storedAs{
 	"parquet":  {parquetSerDe, parquetInput, parquetOutput, "parquet"},
 	"textfile": {textSerDe, textInput, textOutput, ""},

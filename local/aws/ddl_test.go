@@ -192,3 +192,20 @@ func TestViewsAreStoredAsAthenaDoes(t *testing.T) {
 	}
 	e.runs(t, "DROP VIEW v")
 }
+
+func TestDatabasesGoWithTheirTables(t *testing.T) {
+	t.Parallel()
+	e := openWriting(t, Options{})
+	if e.handlers["AWSGlue.DeleteDatabase"] == nil {
+		t.Skip("Glue has no DeleteDatabase here")
+	}
+	e.runs(t, "CREATE DATABASE other")
+	e.runs(t, "CREATE TABLE other.x WITH (external_location = 's3://lake/x/') AS SELECT 1 AS a")
+	e.runs(t, "DROP DATABASE other CASCADE")
+	if got := e.cells(t, "SHOW SCHEMAS"); strings.Contains(got, "other") {
+		t.Errorf("got %s", got)
+	}
+	if got := e.fails(t, "SELECT * FROM other.x"); !strings.Contains(got, "SCHEMA_NOT_FOUND") {
+		t.Errorf("got %s", got)
+	}
+}

@@ -110,25 +110,24 @@ type newTableOf struct {
 	location string
 	keys     []string
 	format   outputFormat
+	stored   storedAs
+	serde    map[string]string // parameters of the SerDe
 	codec    string
 }
 
 // newTable reads the properties of CREATE TABLE AS.
 func newTable(q *query, ref tableRef) (*newTableOf, error) {
 	o := q.statement.write.options
-	switch format := strings.ToUpper(o.text("format")); {
-	case format != "" && format != "PARQUET":
-		return nil, failed("NOT_SUPPORTED", "this local endpoint reads and writes tables of Parquet only, not of %s: use UNLOAD for other files", format)
+	switch {
 	case len(o["bucketed_by"].texts) > 0 || o.text("bucket_count") != "":
 		return nil, failed("NOT_SUPPORTED", "this local endpoint writes no buckets: leave bucketed_by and bucket_count out")
 	case strings.EqualFold(o.text("table_type"), "iceberg"):
 		return nil, failed("NOT_SUPPORTED", "this local endpoint has no Iceberg tables: leave table_type out")
 	}
 	n := &newTableOf{keys: lower(o["partitioned_by"].texts), codec: strings.ToUpper(o.text("write_compression") + o.text("parquet_compression"))}
-	if _, ok := codecs[strings.ToLower(n.codec)]; !ok {
-		return nil, failed("INVALID_TABLE_PROPERTY", "compression %s is not one of Parquet's here: GZIP, SNAPPY, ZSTD, LZ4 or NONE", n.codec)
+	if err := n.formed(o); err != nil {
+		return nil, err
 	}
-	n.format = parquetFormat(n.codec)
 	n.location = o.text("external_location") + o.text("location")
 	if n.location == "" {
 		if q.output == "" {
@@ -140,13 +139,41 @@ func newTable(q *query, ref tableRef) (*newTableOf, error) {
 	return n, nil
 }
 
+// formed reads the format of a new table's files.
+func (n *newTableOf) formed(o properties) (err error) {
+	format := strings.ToUpper(o.text("format"))
+	if format == "" {
+		format = "PARQUET"
+	}
+	if format != "PARQUET" && format != "TEXTFILE" && format != "JSON" {
+		return failed("NOT_SUPPORTED", "this local endpoint makes tables of PARQUET, TEXTFILE and JSON, not of %s", format)
+	}
+	n.stored = formats[strings.ToLower(format)]
+	n.serde = map[string]string{"serialization.format": "1"}
+	given := properties{
+		"format": {texts: []string{format}}, "compression": {texts: []string{n.codec}}, "field_delimiter": o["field_delimiter"],
+	}
+	if delimiter := o.text("field_delimiter"); delimiter != "" && format == "TEXTFILE" {
+		n.serde["field.delim"] = delimiter
+	}
+	n.format, err = unloadFormat(given)
+	return err
+}
+
 // register puts a new table with its Hive partitions into the catalog.
 func (d *definer) register(ref tableRef, n *newTableOf, b *batch, parts []writtenPartition) error {
 	in := tableInput{
-		Name: ref.table, TableType: new("EXTERNAL_TABLE"), StorageDescriptor: parquetAt(n.location),
-		Parameters: map[string]string{"EXTERNAL": "TRUE", "classification": "parquet", "has_encrypted_data": "false"},
+		Name: ref.table, TableType: new("EXTERNAL_TABLE"),
+		StorageDescriptor: &storageDescriptor{
+			Location: n.location, InputFormat: n.stored.input, OutputFormat: n.stored.output,
+			SerdeInfo: &serDeInfo{SerializationLibrary: &n.stored.serde, Parameters: n.serde},
+		},
+		Parameters: map[string]string{"EXTERNAL": "TRUE", "has_encrypted_data": "false"},
 	}
-	if n.codec != "" {
+	if n.stored.classification != "" {
+		in.Parameters["classification"] = n.stored.classification
+	}
+	if n.codec != "" && n.stored.serde == parquetSerDe {
 		in.Parameters["parquet.compression"] = n.codec
 	}
 	for _, c := range b.columns {
@@ -159,10 +186,13 @@ func (d *definer) register(ref tableRef, n *newTableOf, b *batch, parts []writte
 		return err
 	}
 	t, err := d.catalog.table(ref.database, ref.table)
-	if err != nil {
-		return err
+	if err == nil {
+		err = d.addWritten(ref, t, parts)
 	}
-	return d.addWritten(ref, t, parts)
+	if err != nil { // its files go away
+		return errors.Join(err, d.call("DeleteTable", struct{ DatabaseName, Name string }{ref.database, ref.table}, nil))
+	}
+	return nil
 }
 
 func (d *definer) createTable(database string, in tableInput) error {
@@ -170,14 +200,6 @@ func (d *definer) createTable(database string, in tableInput) error {
 		DatabaseName string
 		TableInput   tableInput
 	}{database, in}, nil)
-}
-
-// parquetAt describes Parquet files at a location.
-func parquetAt(location string) *storageDescriptor {
-	return &storageDescriptor{
-		Location: location, InputFormat: parquetInput, OutputFormat: parquetOutput,
-		SerdeInfo: &serDeInfo{SerializationLibrary: new(parquetSerDe), Parameters: map[string]string{"serialization.format": "1"}},
-	}
 }
 
 // addWritten registers those Hive partitions that are not there yet.

@@ -70,6 +70,11 @@ func vanished(err error) bool {
 
 // once runs a query on the files that are there now.
 func (d *duck) once(ctx context.Context, q *query) (_ *result, err error) {
+	if q.statement.write != nil {
+		if err := d.definer.writer.ready(); err != nil {
+			return nil, err
+		}
+	}
 	s, err := d.open(ctx, q.id)
 	if err != nil {
 		return nil, err
@@ -118,7 +123,7 @@ func (d *duck) open(ctx context.Context, id string) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the SQL engine: %w", err)
 	}
-	s := &session{duck: d, db: sql.OpenDB(connector), sizes: map[string]int64{}, spill: filepath.Join(d.spill, id)}
+	s := &session{duck: d, db: sql.OpenDB(connector), spill: filepath.Join(d.spill, id)}
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the SQL engine: %w", err), s.db.Close())
 	}
@@ -156,19 +161,12 @@ func (s *session) prepare(ctx context.Context, p *plan, database string) error {
 	if s.hidden {
 		p.script = p.script.hiding()
 	}
-	setup := []string{
-		`SET threads = ` + fmt.Sprint(s.options.Threads),
-		`SET memory_limit = '` + fmt.Sprint(s.options.MemoryBytes/1024) + `KiB'`,
-		`SET temp_directory = ` + literal(filepath.Join(s.spill, spillDir)),
-		`SET autoinstall_known_extensions = false`,
-		`SET autoload_known_extensions = false`,
-		`SET TimeZone = 'UTC'`,
-		`SET integer_division = true`,
-		`ATTACH ':memory:' AS ` + identifier(catalogName),
-		`CREATE SCHEMA IF NOT EXISTS ` + schemaName(orDefault(database)),
+	setup := s.settings(database)
+	text := p.script.text
+	for _, v := range views {
+		text += "\n" + v.plan.script.text
 	}
-	setup = append(setup, profiling...)
-	for _, f := range trinoFunctions {
+	for _, f := range functionsFor(text) {
 		setup = append(setup, `CREATE TEMP MACRO `+f)
 	}
 	var made, paths []string
@@ -190,6 +188,21 @@ func (s *session) prepare(ctx context.Context, p *plan, database string) error {
 		`SET enable_external_access = false`)
 	setup = append(append(setup, made...), `USE `+schemaName(orDefault(database)), `SET lock_configuration = true`)
 	return s.exec(ctx, setup...)
+}
+
+// settings returns what every session begins with.
+func (s *session) settings(database string) []string {
+	return append([]string{
+		`SET threads = ` + fmt.Sprint(s.options.Threads),
+		`SET memory_limit = '` + fmt.Sprint(s.options.MemoryBytes/1024) + `KiB'`,
+		`SET temp_directory = ` + literal(filepath.Join(s.spill, spillDir)),
+		`SET autoinstall_known_extensions = false`,
+		`SET autoload_known_extensions = false`,
+		`SET TimeZone = 'UTC'`,
+		`SET integer_division = true`,
+		`ATTACH ':memory:' AS ` + identifier(catalogName),
+		`CREATE SCHEMA IF NOT EXISTS ` + schemaName(orDefault(database)),
+	}, profiling...)
 }
 
 func schemaName(database string) string {
@@ -243,5 +256,21 @@ func (s *session) answer(ctx context.Context, q *query, p *plan) (*result, error
 		return nil, reason(err, prefix, p.script)
 	}
 	r.scanned = s.bytesScanned()
+	if q.statement.kind == explaining {
+		return planOf(r), nil
+	}
 	return r, nil
+}
+
+// planOf makes the result of an EXPLAIN of what the engine tells, whose last column is a text of many lines.
+func planOf(r *result) *result {
+	var text strings.Builder
+	for _, row := range r.rows {
+		if last := row[len(row)-1]; last != nil {
+			text.WriteString(*last)
+		}
+	}
+	plan := lines("Query Plan", strings.TrimRight(text.String(), "\n"))
+	plan.columns[0].kind, plan.scanned = "varchar", r.scanned
+	return plan
 }

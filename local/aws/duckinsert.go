@@ -54,6 +54,9 @@ func insertion(t *glueTable, named []string, columns []described) (*batch, error
 	if err != nil {
 		return nil, err
 	}
+	if v.reader.name != "parquet" {
+		return nil, failed("NOT_SUPPORTED", "this local endpoint inserts into tables of Parquet only")
+	}
 	into := append(slices.Clone(v.columns), v.keys...)
 	if len(named) == 0 {
 		for _, c := range into {

@@ -33,7 +33,7 @@ func (s *session) bytesScanned() int64 {
 
 func (s *session) scannedBy(p *duckdb.ProfilingInfo) int64 {
 	var bytes int64
-	if strings.Contains(p.Metrics["OPERATOR_NAME"], "READ_PARQUET") {
+	if strings.HasPrefix(strings.TrimSpace(p.Metrics["OPERATOR_NAME"]), "READ_") {
 		bytes = s.scannedFiles(p.Metrics["EXTRA_INFO"])
 	}
 	for i := range p.Children {

@@ -116,6 +116,9 @@ func (s *session) filesAt(ctx context.Context, location string, values []string)
 			return nil, err
 		}
 		s.releases = append(s.releases, release)
+		if s.sizes == nil {
+			s.sizes = map[string]int64{}
+		}
 		s.sizes[filepath.ToSlash(path)] = o.SizeBytes
 		if strings.ContainsAny(path, "*?[{") {
 			return nil, failed("NOT_SUPPORTED", "the local SQL engine takes * ? [ { in a file's path for a pattern: %s", o.Key)
@@ -128,17 +131,18 @@ func (s *session) filesAt(ctx context.Context, location string, values []string)
 // A layout is a table's columns and keys as DuckDB is to see them.
 type layout struct {
 	columns, keys []typedName
+	reader        fileReader
 	hidden        bool // with the hidden columns
 }
 
 type typedName struct{ name, kind string }
 
 func layoutOf(t *glueTable) (*layout, error) {
-	if d := t.StorageDescriptor; d == nil || d.SerdeInfo == nil || d.SerdeInfo.SerializationLibrary == nil ||
-		!strings.Contains(strings.ToLower(*d.SerdeInfo.SerializationLibrary), "parquet") {
-		return nil, failed("HIVE_UNSUPPORTED_FORMAT", "table %s.%s is not one of Parquet files: its SerDe must be ParquetHiveSerDe", t.DatabaseName, t.Name)
+	reader, err := readerOf(t)
+	if err != nil {
+		return nil, err
 	}
-	v := &layout{}
+	v := &layout{reader: reader}
 	isKey := map[string]bool{}
 	for _, k := range t.PartitionKeys {
 		kind, err := duckType(k.Type)
@@ -186,7 +190,7 @@ func (v *layout) cutOut(key int) string {
 	for _, k := range v.keys {
 		pattern += "/" + regexp.QuoteMeta(k.name) + "=([^/]*)"
 	}
-	return fmt.Sprintf("regexp_extract(%s, %s, %d)", pathColumn, literal(pattern+"/[^/]*$"), key+1)
+	return fmt.Sprintf("system.main.regexp_extract(%s, %s, %d)", pathColumn, literal(pattern+"/[^/]*$"), key+1)
 }
 
 // lookUp returns the function that makes the expression of a key's value for given files.
@@ -206,12 +210,7 @@ func (v *layout) scan(files []tableFile, value func(key int) string) string {
 	for i, f := range files {
 		paths[i] = f.path
 	}
-	schema := make([]string, len(v.columns))
-	for i, c := range v.columns {
-		schema[i] = fmt.Sprintf("%s: {name: %s, type: %s, default_value: NULL}", literal(c.name), literal(scanned(c.name)), literal(c.kind))
-	}
-	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, hive_partitioning = false, filename = true, schema = MAP {%s})",
-		v.list(func(c typedName) string { return identifier(scanned(c.name)) }, value, files), list(paths), strings.Join(schema, ", "))
+	return fmt.Sprintf("SELECT %s FROM %s", v.list(v.column, value, files), v.from(paths))
 }
 
 // empty returns a query of the table's columns without rows.

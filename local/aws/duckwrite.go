@@ -33,15 +33,12 @@ type described struct {
 
 // describe returns the columns of a query without running it.
 func (s *session) describe(ctx context.Context, p *plan) ([]described, error) {
-	const prefix = "DESCRIBE "
-	return s.described(ctx, prefix, p)
+	return s.described(ctx, p, p.script.text)
 }
 
-func (s *session) described(ctx context.Context, prefix string, p *plan) ([]described, error) {
-	text := p.script.text
-	if prefix != "DESCRIBE " {
-		text = ""
-	}
+// described returns the columns of a text that has those of the plan's query.
+func (s *session) described(ctx context.Context, p *plan, text string) ([]described, error) {
+	const prefix = "DESCRIBE "
 	rows, err := s.conn.QueryContext(ctx, prefix+text)
 	if err != nil {
 		return nil, reason(err, prefix, p.script)
@@ -82,14 +79,11 @@ func (s *session) fill(ctx context.Context, q *query, p *plan) ([]described, err
 		return nil, reason(err, prefix, p.script)
 	}
 	s.scanned = s.bytesScanned()
-	return s.described(ctx, "DESCRIBE "+outputTable, p)
+	return s.described(ctx, p, outputTable)
 }
 
 // writeOut writes the output table to files at the batch's location.
 func (s *session) writeOut(ctx context.Context, q *query, b *batch) (_ *result, parts []writtenPartition, err error) {
-	if _, err := s.definer.writer.bucket(""); s.definer.writer.store == nil {
-		return nil, nil, err
-	}
 	out := filepath.Join(s.spill, outputDir)
 	if err := os.MkdirAll(out, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("make room for the output: %w", err)

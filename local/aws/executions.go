@@ -177,7 +177,7 @@ func (r *executions) run(ctx context.Context, q *query) (*result, error) {
 }
 
 // errCutoff ends a query that has read more than its work group allows.
-var errCutoff = errors.New("Query cancelled! : Bytes scanned limit was exceeded")
+var errCutoff = errors.New("bytes scanned limit was exceeded")
 
 // finish records what became of a query, and forgets the oldest ones.
 func (r *executions) finish(id string, result *result, err error, stopped bool) {
@@ -190,7 +190,7 @@ func (r *executions) finish(id string, result *result, err error, stopped bool) 
 		x.state, x.result = stateSucceeded, result
 		r.bytes += result.bytes
 	case errors.Is(err, errCutoff):
-		x.state, x.reason = stateCancelled, err.Error()
+		x.state, x.reason = stateCancelled, "Query cancelled! : Bytes scanned limit was exceeded"
 	case stopped || errors.Is(err, context.Canceled):
 		x.state, x.reason = stateCancelled, "Query cancelled by user"
 	default:

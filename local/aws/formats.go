@@ -20,7 +20,7 @@ func parquetFormat(compression string) outputFormat {
 	return outputFormat{"FORMAT parquet, COMPRESSION " + codec, ".parquet"}
 }
 
-// unloadFormat reads the properties of an UNLOAD.
+// unloadFormat reads the properties of an UNLOAD, and of a CREATE TABLE AS in the same words.
 func unloadFormat(options properties) (outputFormat, error) {
 	format, compression := strings.ToUpper(options.text("format")), strings.ToLower(options.text("compression"))
 	switch format {

@@ -97,15 +97,17 @@ func (p *filterParser) unexpected(wanted string) error {
 }
 
 func (p *filterParser) or() (condition, error) {
-	return p.chain("OR", p.and, func(a, b truth) truth { return max(a, b) })
+	return p.chain("OR", p.and, isTrue, func(a, b truth) truth { return max(a, b) })
 }
 
 func (p *filterParser) and() (condition, error) {
-	return p.chain("AND", p.not, func(a, b truth) truth { return min(a, b) })
+	return p.chain("AND", p.not, isFalse, func(a, b truth) truth { return min(a, b) })
 }
 
-// chain reads operands of one operator.
-func (p *filterParser) chain(operator string, operand func() (condition, error), join func(a, b truth) truth) (condition, error) {
+// chain reads operands of one operator. Once one of them has the value that decides, the others are not looked at.
+func (p *filterParser) chain(
+	operator string, operand func() (condition, error), decides truth, join func(a, b truth) truth,
+) (condition, error) {
 	all, err := operand()
 	if err != nil {
 		return nil, err
@@ -118,7 +120,7 @@ func (p *filterParser) chain(operator string, operand func() (condition, error),
 		}
 		all = func(values []string) (truth, error) {
 			a, err := before(values)
-			if err != nil {
+			if err != nil || a == decides {
 				return a, err
 			}
 			b, err := c(values)

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	gluesdk "github.com/aws/aws-sdk-go-v2/service/glue"
@@ -279,5 +281,52 @@ func randomComparison(r *rand.Rand) (string, func(int, string) bool) {
 		return fmt.Sprintf("s not in ('%s', 'd')", letter), func(_ int, s string) bool { return s != letter && s != "d" }
 	default:
 		return fmt.Sprintf("'%s' > s", letter), func(_ int, s string) bool { return s < letter }
+	}
+}
+
+func FuzzAnExpressionIsReadOrRefused(f *testing.F) {
+	for _, seed := range []string{"n = 1 AND s <> 'a'", "NOT (s LIKE '_%' OR n IN (1, -2))", "d BETWEEN date '2026-11-01' AND '2026-11-02'", "\"n\" IS NOT NULL", "1.5 <= x", "`s` = 'it''s'"} {
+		f.Add(seed)
+	}
+	keys := []glueColumn{{Name: "n", Type: "int"}, {Name: "s", Type: "string"}, {Name: "d", Type: "date"}, {Name: "x", Type: "decimal(9,2)"}}
+	f.Fuzz(func(t *testing.T, expression string) {
+		says, err := parseFilter(expression, keys)
+		if err != nil {
+			var e *apiError
+			if !errors.As(err, &e) || e.kind != invalidInput {
+				t.Fatalf("%q: %v", expression, err)
+			}
+			return
+		}
+		if _, err := says([]string{"1", "a", "2026-11-01", "1.5"}); err != nil {
+			t.Fatalf("%q cannot be decided: %v", expression, err)
+		}
+	})
+}
+
+// BenchmarkFindADayAmongTenThousandPartitions is what a reader does before it knows which files to read.
+func BenchmarkFindADayAmongTenThousandPartitions(b *testing.B) {
+	c, err := openCatalog(filepath.Join(b.TempDir(), "journal"), func(err error) { b.Error(err) })
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = c.close() }()
+	table := &glueTable{tableInput: tableInput{Name: "a", PartitionKeys: []glueColumn{{Name: "date", Type: "date"}, {Name: "hour", Type: "int"}}}, DatabaseName: db}
+	partitions := make([]*gluePartition, 10_000)
+	for i := range partitions {
+		day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, i/24).Format(time.DateOnly)
+		partitions[i] = &gluePartition{partitionInput: partitionInput{Values: []string{day, fmt.Sprint(i % 24)}}, DatabaseName: db, TableName: "a"}
+	}
+	if err := c.commit(&change{Database: &glueDatabase{databaseInput: databaseInput{Name: db}}}, &change{Table: table}, &change{Partitions: partitions}); err != nil {
+		b.Fatal(err)
+	}
+	g := &glue{catalog: c, now: time.Now}
+	body := []byte(`{"DatabaseName": "smart-city", "TableName": "a", "Expression": "date = '2026-11-01' AND hour >= 6"}`)
+	find := handle(g.getPartitions)
+	for b.Loop() {
+		answer, err := find(body)
+		if err != nil || len(answer.(partitionsAnswer).Partitions) != 18 {
+			b.Fatalf("%+v, %v", answer, err)
+		}
 	}
 }

@@ -127,7 +127,7 @@ func TestWhatCreateTableAsCannotDo(t *testing.T) {
 		"CREATE TABLE x WITH (external_location = 's3://lake/there') AS SELECT 1 AS a":      "HIVE_PATH_ALREADY_EXISTS",
 		"CREATE TABLE x AS SELECT 1":                                                        "MISSING_COLUMN_NAME",
 		"CREATE TABLE x AS SELECT current_timestamp AS a":                                   "Unsupported Hive type: timestamp(3) with time zone",
-		"CREATE TABLE x WITH (format = 'ORC') AS SELECT 1 AS a":                             "NOT_SUPPORTED: this local endpoint reads and writes tables of Parquet only",
+		"CREATE TABLE x WITH (format = 'ORC') AS SELECT 1 AS a":                             "NOT_SUPPORTED: this local endpoint makes tables of PARQUET, TEXTFILE and JSON, not of ORC",
 		"CREATE TABLE x WITH (bucketed_by = ARRAY['a'], bucket_count = 2) AS SELECT 1 AS a": "writes no buckets",
 		"CREATE TABLE x WITH (partitioned_by = ARRAY['a']) AS SELECT 1 AS a, 2 AS b":        "HIVE_COLUMN_ORDER_MISMATCH",
 		"CREATE TABLE nowhere.x AS SELECT 1 AS a":                                           "SCHEMA_NOT_FOUND",

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"cmp"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -156,6 +157,35 @@ func TestTheAddressMustBeLoopback(t *testing.T) {
 			t.Errorf("%s was taken", address)
 			_ = s.Close()
 		}
+	}
+}
+
+func TestAPublicAddressIsTakenWhereItIsWanted(t *testing.T) {
+	t.Parallel()
+	objects, err := NewDiskObjects(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(Options{Dir: t.TempDir(), Listen: "0.0.0.0:0", Public: true, AccessKey: "a", SecretKey: "b", Objects: objects})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	answer, err := http.Post("http://"+s.Addr(), contentType, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusOK {
+		t.Error("a request without a signature was answered")
+	}
+	healthy, err := http.Get("http://" + s.Addr() + healthPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer healthy.Body.Close()
+	if healthy.StatusCode != http.StatusOK {
+		t.Errorf("the health check got %s", healthy.Status)
 	}
 }
 

@@ -50,7 +50,7 @@ func (k kind) outputName(id string) string {
 
 // deliver writes a result to where the client wants it. Without a store results are read by GetQueryResults only.
 func (o *outputs) deliver(ctx context.Context, q *query, r *result) error {
-	if q.output == "" || o.writer.store == nil {
+	if q.output == "" || o.writer.ready() != nil {
 		return nil
 	}
 	bucket, prefix, err := splitLocation(q.output)

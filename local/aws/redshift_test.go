@@ -51,6 +51,7 @@ func TestRedshiftsOwnSQLIsUnderstood(t *testing.T) {
 		`INSERT INTO city.trips (vehicle, price, details, raw) VALUES ('a', 1.5, JSON_PARSE('{"x": 1}'), 'ab'::varbyte(2)), ('b', NVL(NULL, 2), NULL, NULL)`,
 		`CREATE TABLE copied DISTSTYLE ALL AS SELECT id, vehicle FROM city.trips`,
 		`CREATE TABLE alike (LIKE city.trips)`,
+		`CREATE TABLE summary (a int)`, `INSERT INTO "public".summary (a) VALUES (1)`, // functions of the engine are called so too
 		`CREATE VIEW seen AS SELECT vehicle FROM city.trips`,
 	} {
 		if done := e.statement(t, sql); done.Status != types.StatusStringFinished {

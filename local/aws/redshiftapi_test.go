@@ -148,6 +148,59 @@ func TestAClientTokenMakesAStatementOnce(t *testing.T) {
 	}
 }
 
+func TestStatementsThatWaitAreBounded(t *testing.T) {
+	t.Parallel()
+	e := open(t, Options{})
+	e.run(t, "CREATE TABLE gate (id int)")
+	d, err := e.Server.redshift.runs.engine.(*duckWarehouse).database(t.Context(), "dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate := d.locks.begin()
+	if err := gate.lock(t.Context(), "gate"); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for range rsActive {
+		id, err := e.submit(t.Context(), "INSERT INTO gate VALUES (1)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	_, err = redshiftdata.NewFromConfig(clientConfig(e.Addr()), func(o *redshiftdata.Options) { o.Retryer = sdk.NopRetryer{} }).ExecuteStatement(t.Context(),
+		&redshiftdata.ExecuteStatementInput{Sql: sdk.String("SELECT 1"), WorkgroupName: sdk.String("wg"), Database: sdk.String("dev")})
+	var exceeded *types.ActiveStatementsExceededException
+	if !errors.As(err, &exceeded) {
+		t.Errorf("one more: got %v", err)
+	}
+	gate.end()
+	for _, id := range ids {
+		if done := e.ended(t, id); done.Status != types.StatusStringFinished {
+			t.Errorf("%s: %s", done.Status, sdk.ToString(done.Error))
+		}
+	}
+	if got := e.rows(t, "SELECT count(*) FROM gate"); got[0] != "200" {
+		t.Errorf("%v rows", got)
+	}
+}
+
+func TestOldStatementsAreForgotten(t *testing.T) {
+	t.Parallel()
+	e := open(t, Options{QueriesKept: 1})
+	first := e.statement(t, "SELECT 1")
+	for range 4 {
+		e.run(t, "SELECT 1")
+	}
+	var missing *types.ResourceNotFoundException
+	if _, err := e.redshift.DescribeStatement(t.Context(), &redshiftdata.DescribeStatementInput{Id: first.Id}); !errors.As(err, &missing) {
+		t.Errorf("got %v", err)
+	}
+	if r := e.Server.redshift.runs; len(r.all) != 4 || r.bytes != 4*16 {
+		t.Errorf("%d statements and %d bytes are kept", len(r.all), r.bytes)
+	}
+}
+
 func TestRequestsAreChecked(t *testing.T) {
 	t.Parallel()
 	e := open(t, Options{})

@@ -204,35 +204,56 @@ func rsColumnDefinition(sql string, tokens []rsToken, of rsName) (definition str
 				}
 			}
 		case r.take("default"):
-			expression := &redshiftStatement{source: sql}
-			begin := r.at
-			if begin == len(r.tokens) {
-				return "", nil, r.wrong()
-			}
-			r.skipExpression()
-			part := r.tokens[begin:r.at]
-			expression.rewriteTokens(part, nil)
-			for i := range expression.edits {
-				expression.edits[i].begin -= part[0].begin
-				expression.edits[i].end -= part[0].begin
-			}
-			definition += " DEFAULT " + expression.edits.apply(sql[part[0].begin:part[len(part)-1].end])
-		case r.take("identity"), r.take("generated", "by", "default", "as", "identity"):
-			steps, err := r.group()
+			expression, err := defaultExpression(r)
 			if err != nil {
 				return "", nil, err
 			}
-			if of.name == "" || len(steps) != 3 {
-				return "", nil, r.wrong()
+			definition += " DEFAULT " + expression
+		case r.take("identity"), r.take("generated", "by", "default", "as", "identity"):
+			sequence, err := identity(r, of, name.value)
+			if err != nil {
+				return "", nil, err
 			}
-			sequence := rsName{of.schema, of.name + "_" + name.value + "_seq"}
-			before = append(before, "CREATE SEQUENCE IF NOT EXISTS "+sequence.sql()+" START "+steps[0].value+" INCREMENT "+steps[2].value)
-			definition += " DEFAULT nextval(" + rsLiteral(sequence.sql()) + ")"
+			before = append(before, sequence.create)
+			definition += " DEFAULT nextval(" + rsLiteral(sequence.name) + ")"
 		default:
 			return "", nil, r.wrong()
 		}
 	}
 	return definition, before, nil
+}
+
+// defaultExpression reads what follows DEFAULT, as the engine has it.
+func defaultExpression(r *rsReader) (string, error) {
+	begin := r.at
+	if r.done() {
+		return "", r.wrong()
+	}
+	r.skipExpression()
+	part := r.tokens[begin:r.at]
+	expression := &redshiftStatement{source: r.sql}
+	expression.rewriteTokens(part, nil)
+	for i := range expression.edits {
+		expression.edits[i].begin -= part[0].begin
+		expression.edits[i].end -= part[0].begin
+	}
+	return expression.edits.apply(r.sql[part[0].begin:part[len(part)-1].end]), nil
+}
+
+// An rsSequence counts for an IDENTITY column.
+type rsSequence struct{ name, create string }
+
+// identity reads the (seed, step) of an IDENTITY column.
+func identity(r *rsReader, of rsName, column string) (rsSequence, error) {
+	steps, err := r.group()
+	if err != nil {
+		return rsSequence{}, err
+	}
+	if of.name == "" || len(steps) != 3 || steps[0].kind != rsTokenNumber || steps[2].kind != rsTokenNumber {
+		return rsSequence{}, r.wrong()
+	}
+	name := rsName{of.schema, of.name + "_" + column + "_seq"}.sql()
+	return rsSequence{name, "CREATE SEQUENCE IF NOT EXISTS " + name + " START " + steps[0].value + " INCREMENT " + steps[2].value}, nil
 }
 
 // rsColumnWords end a type or a default.

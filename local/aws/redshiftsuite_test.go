@@ -178,7 +178,9 @@ func (l *losing) Do(r *http.Request) (*http.Response, error) {
 	if err := errors.Join(json.NewDecoder(out.Body).Decode(&answer), out.Body.Close()); err != nil {
 		return nil, err
 	}
-	for {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-tick.C {
 		x, err := l.e.Server.redshift.runs.find(answer.ID)
 		if err != nil {
 			return nil, err

@@ -30,7 +30,7 @@ type duckTransaction struct {
 }
 
 // run implements warehouse.
-func (w *duckWarehouse) run(ctx context.Context, j *rsJob) (results []*rsResult, err error) {
+func (w *duckWarehouse) run(ctx context.Context, j *rsJob) ([]*rsResult, error) {
 	d, err := w.database(ctx, j.database)
 	if err != nil {
 		return nil, redshiftWords(err, nil)
@@ -40,10 +40,11 @@ func (w *duckWarehouse) run(ctx context.Context, j *rsJob) (results []*rsResult,
 		return nil, err
 	}
 	t := &duckTransaction{duckWarehouse: w, database: d, conn: conn, locks: d.locks.begin(), files: filepath.Join(w.stage, j.id), schemas: map[string]string{}}
-	defer func() { err = errors.Join(err, t.close()) }()
+	defer t.close()
 	if err := t.prepareExternals(ctx, j); err != nil {
 		return nil, redshiftWords(err, nil)
 	}
+	var results []*rsResult
 	for i, text := range j.sqls {
 		j.progress(i)
 		r, err := t.statement(ctx, text)
@@ -148,7 +149,7 @@ func (t *duckTransaction) commit(ctx context.Context) error {
 	return nil
 }
 
-// truncate commits what was done before, as Redshift does, and itself.
+// truncate commits what was done before, as Redshift does, and itself; locks end with it.
 func (t *duckTransaction) truncate(ctx context.Context, s *redshiftStatement) (*rsResult, error) {
 	if err := t.commit(ctx); err != nil {
 		return nil, err
@@ -156,11 +157,12 @@ func (t *duckTransaction) truncate(ctx context.Context, s *redshiftStatement) (*
 	if _, err := t.conn.ExecContext(ctx, s.sql); err != nil {
 		return nil, err
 	}
+	t.locks.end()
 	return &rsResult{}, nil
 }
 
-// close rolls back what was not committed, and gives everything back.
-func (t *duckTransaction) close() error {
+// close rolls back what was not committed, and gives everything back. What fails here changes nothing in how the transaction ended.
+func (t *duckTransaction) close() {
 	var faults []error
 	if t.begun {
 		_, err := t.conn.ExecContext(context.Background(), "ROLLBACK")
@@ -178,12 +180,11 @@ func (t *duckTransaction) close() error {
 		release()
 	}
 	if err := errors.Join(faults...); err != nil {
-		return fmt.Errorf("end a transaction: %w", err)
+		t.options.Logger.Warn("a transaction's resources could not be given back", "error", err)
 	}
-	return nil
 }
 
-// An rsColumn is a column of a table, with its type in the engine's words.
+// An rsEngineColumn is a column of a table, with its type in the engine's words.
 type rsEngineColumn struct{ name, kind string }
 
 // columns returns the columns of a table that is there.

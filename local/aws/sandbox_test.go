@@ -170,6 +170,10 @@ func TestParametersAreValues(t *testing.T) {
 	if got := rows(x.QueryExecutionId); got != "1 2" || sdk.ToString(x.SubstatementType) != "SELECT" {
 		t.Errorf("got %s, %s", got, sdk.ToString(x.SubstatementType))
 	}
+	x = e.runs(t, "EXECUTE mine USING concat('it''s', ' ', '2'), element_at(ARRAY[7, 3], 2), 5")
+	if got := rows(x.QueryExecutionId); got != "2 3" {
+		t.Errorf("got %s", got)
+	}
 	x = e.runs(t, "EXECUTE MINE", "'x'", "3", "1")
 	if got := rows(x.QueryExecutionId); got != "3" {
 		t.Errorf("got %s", got)

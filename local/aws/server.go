@@ -25,7 +25,8 @@ import (
 // Options say how to run the endpoint. Dir, Listen, AccessKey, SecretKey and Objects are needed.
 type Options struct {
 	Dir       string // of the catalog and of temporary files; one process at a time has it
-	Listen    string // a loopback address, for example 127.0.0.1:0
+	Listen    string // a loopback address, for example 127.0.0.1:0; with Public any
+	Public    bool   // other machines may reach it: requests are signed, but what they carry is not encrypted
 	AccessKey string
 	SecretKey string
 	Region    string // that requests must be signed for; "" takes any
@@ -79,6 +80,7 @@ func (o *Options) fillIn() error {
 const (
 	bodyMax      = 8 << 20 // the largest request: a hundred partitions with wide schemas are far below
 	contentType  = "application/x-amz-json-1.1"
+	healthPath   = "/healthz" // for the health check of a container
 	shutdownWait = 5 * time.Second
 )
 
@@ -167,7 +169,7 @@ func (s *Server) open(o Options) error {
 	for name, h := range s.redshift.handlers() {
 		s.handlers["RedshiftData."+name] = h
 	}
-	s.listener, err = listenLoopback(o.Listen)
+	s.listener, err = listen(o)
 	if err != nil {
 		return err
 	}
@@ -180,21 +182,21 @@ func (s *Server) open(o Options) error {
 	return nil
 }
 
-// listenLoopback listens where only this machine can reach.
-func listenLoopback(address string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(address)
+// listen listens where only this machine can reach, unless it is to be public.
+func listen(o Options) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %q: %w", address, err)
+		return nil, fmt.Errorf("listen on %q: %w", o.Listen, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("listen on %q: this endpoint is for this machine alone: give a loopback address such as 127.0.0.1:0", address)
+	if ip := net.ParseIP(host); !o.Public && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("listen on %q: this endpoint is for this machine alone: give a loopback address such as 127.0.0.1:0", o.Listen)
 	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", o.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s (is the port taken? choose another, or 0 for a free one): %w", address, err)
+		return nil, fmt.Errorf("listen on %s (is the port taken? choose another, or 0 for a free one): %w", o.Listen, err)
 	}
-	if tcp, ok := l.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
-		return nil, errors.Join(fmt.Errorf("listen on %q: the name does not lead to a loopback address", address), l.Close())
+	if tcp, ok := l.Addr().(*net.TCPAddr); !o.Public && (!ok || !tcp.IP.IsLoopback()) {
+		return nil, errors.Join(fmt.Errorf("listen on %q: the name does not lead to a loopback address", o.Listen), l.Close())
 	}
 	return l, nil
 }
@@ -252,6 +254,10 @@ func (s *Server) release() error {
 
 // ServeHTTP answers one request: all operations are a POST to / that names them in a header.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet && r.URL.Path == healthPath {
+		_, _ = io.WriteString(w, "ok\n") // to whoever asks, signed or not: it says nothing else
+		return
+	}
 	id := uuid.NewString()
 	answer, err := s.answer(w, r)
 	status := http.StatusOK

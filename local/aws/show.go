@@ -134,13 +134,27 @@ func (c *catalog) describe(words []word, database string) (*result, error) {
 		return nil, err
 	}
 	r := &result{columns: []column{{name: "col_name", kind: "string"}, {name: "data_type", kind: "string"}, {name: "comment", kind: "string"}}}
-	for _, col := range append(slices.Clone(columnsOf(t)), t.PartitionKeys...) {
-		comment := ""
-		if col.Comment != nil {
-			comment = *col.Comment
-		}
-		name, kind := col.Name, col.Type
+	add := func(name, kind, comment string) {
 		r.rows = append(r.rows, []*string{&name, &kind, &comment})
+		r.bytes += int64(len(name) + len(kind) + len(comment))
+	}
+	columns := func(all []glueColumn) {
+		for _, c := range all {
+			comment := ""
+			if c.Comment != nil {
+				comment = *c.Comment
+			}
+			add(c.Name, c.Type, comment)
+		}
+	}
+	columns(columnsOf(t))
+	columns(t.PartitionKeys)
+	if len(t.PartitionKeys) > 0 { // clients find the keys by these lines
+		add("", "", "")
+		add("# Partition Information", "", "")
+		add("# col_name", "data_type", "comment")
+		add("", "", "")
+		columns(t.PartitionKeys)
 	}
 	return r, nil
 }

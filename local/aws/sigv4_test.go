@@ -62,9 +62,8 @@ func send(t *testing.T, r *http.Request) string {
 func TestOnlySignedRequestsAreAnswered(t *testing.T) {
 	t.Parallel()
 	e := open(t, Options{})
-	now := time.Now()
 	good := func(t *testing.T) *http.Request {
-		return request(t, e.Addr(), testKey, testSecret, "glue", testRegion, now)
+		return request(t, e.Addr(), testKey, testSecret, "glue", testRegion, time.Now())
 	}
 	for _, test := range []struct {
 		name string
@@ -73,25 +72,25 @@ func TestOnlySignedRequestsAreAnswered(t *testing.T) {
 	}{
 		{"a good signature", good, ""},
 		{"another key", func(t *testing.T) *http.Request {
-			return request(t, e.Addr(), "AKIAOTHER", testSecret, "glue", testRegion, now)
+			return request(t, e.Addr(), "AKIAOTHER", testSecret, "glue", testRegion, time.Now())
 		}, "UnrecognizedClientException"},
 		{"another secret", func(t *testing.T) *http.Request {
-			return request(t, e.Addr(), testKey, "guess", "glue", testRegion, now)
+			return request(t, e.Addr(), testKey, "guess", "glue", testRegion, time.Now())
 		}, "InvalidSignatureException"},
 		{"another service", func(t *testing.T) *http.Request {
-			return request(t, e.Addr(), testKey, testSecret, "athena", testRegion, now)
+			return request(t, e.Addr(), testKey, testSecret, "athena", testRegion, time.Now())
 		}, "InvalidSignatureException"},
 		{"another region", func(t *testing.T) *http.Request {
-			return request(t, e.Addr(), testKey, testSecret, "glue", "mars-1", now)
+			return request(t, e.Addr(), testKey, testSecret, "glue", "mars-1", time.Now())
 		}, "InvalidSignatureException"},
 		{"a clock 14 minutes late", func(t *testing.T) *http.Request {
-			return request(t, e.Addr(), testKey, testSecret, "glue", testRegion, now.Add(-14*time.Minute))
+			return request(t, e.Addr(), testKey, testSecret, "glue", testRegion, time.Now().Add(-14*time.Minute))
 		}, ""},
 		{"a clock 16 minutes late", func(t *testing.T) *http.Request {
-			return request(t, e.Addr(), testKey, testSecret, "glue", testRegion, now.Add(-16*time.Minute))
+			return request(t, e.Addr(), testKey, testSecret, "glue", testRegion, time.Now().Add(-16*time.Minute))
 		}, "InvalidSignatureException"},
 		{"a clock 16 minutes early", func(t *testing.T) *http.Request {
-			return request(t, e.Addr(), testKey, testSecret, "glue", testRegion, now.Add(16*time.Minute))
+			return request(t, e.Addr(), testKey, testSecret, "glue", testRegion, time.Now().Add(16*time.Minute))
 		}, "InvalidSignatureException"},
 		{"no signature", changed(good, func(r *http.Request) { r.Header.Del("Authorization") }), "MissingAuthenticationTokenException"},
 		{"half a signature", changed(good, func(r *http.Request) {

@@ -43,7 +43,7 @@ type statement struct {
 // A definition is a statement that changes the catalog.
 type definition interface{ sub() string }
 
-// A parameterised text is split into words, with its parameters in the places of the question marks.
+// A source is what a user wrote, split into words, with the edits that put parameters in the places of the question marks.
 type source struct {
 	sql   string
 	words []word
@@ -120,7 +120,7 @@ func notTaken(sql string, first word) error {
 // script returns the query that words are.
 func (src *source) script(words []word) *script {
 	begin, end := words[0].begin, words[len(words)-1].end
-	edits := merged(src.edits, trinoEdits(src.sql, words))
+	edits := merged(src.edits, trinoEdits(words))
 	s := scriptOf(src.sql, begin, end, edits)
 	s.hidden = namesHidden(words)
 	s.hiding = func() *script { return scriptOf(src.sql, begin, end, merged(edits, starEdits(words))) }

@@ -35,7 +35,7 @@ func TestAWorkGroupBoundsWhatIsRead(t *testing.T) {
 	t.Parallel()
 	e := openWriting(t, Options{})
 	e.runs(t, "CREATE TABLE big WITH (external_location = 's3://lake/big/', write_compression = 'NONE') AS "+
-		"SELECT repeat(CAST(random() AS varchar), 60) AS a FROM unnest(sequence(1, 10500)) t(x)")
+		"SELECT repeat(CAST(random() AS varchar), 60) AS a FROM unnest(sequence(1, 105)) t(x), unnest(sequence(1, 100)) u(y)")
 	must[*athenasdk.CreateWorkGroupOutput](t)(e.athena.CreateWorkGroup(t.Context(), &athenasdk.CreateWorkGroupInput{
 		Name: sdk.String("small"), Configuration: &types.WorkGroupConfiguration{BytesScannedCutoffPerQuery: sdk.Int64(10_000_000)},
 	}))

@@ -11,7 +11,8 @@ import (
 )
 
 // endless joins numbers with numbers without an end in sight.
-const endless = `SELECT count(*) FROM unnest(sequence(1, 10000000)) a(x), unnest(sequence(1, 10000000)) b(y) WHERE (x * y) % 7 = 3`
+const endless = `SELECT count(*) FROM unnest(sequence(1, 10000)) a(x), unnest(sequence(1, 10000)) b(y), unnest(sequence(1, 10000)) c(z),
+	unnest(sequence(1, 10000)) d(u) WHERE (x * y + z * u) % 7 = 3`
 
 func (r *executions) count(s state) int {
 	r.mu.Lock()

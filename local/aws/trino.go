@@ -44,7 +44,7 @@ var zoned = regexp.MustCompile(`\d (UTC|GMT|Z|[A-Z][A-Za-z]+/[A-Za-z_/]+|[+-]\d\
 var noSeconds = regexp.MustCompile(`^(\d+-\d+-\d+ \d+:\d+) `)
 
 // trinoEdits returns the changes that make Trino's text the engine's.
-func trinoEdits(_ string, words []word) []edit {
+func trinoEdits(words []word) []edit {
 	var edits []edit
 	at := func(i int) word {
 		if i >= 0 && i < len(words) {

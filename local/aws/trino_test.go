@@ -62,6 +62,8 @@ var trinoCases = []struct{ expression, want string }{
 	{"transform(ARRAY[5, 6], x -> x + 1)", "[6, 7]"},
 	{"filter(ARRAY[5, -6, 7], x -> x > 0)", "[5, 7]"},
 	{"sequence(1, 3)", "[1, 2, 3]"},
+	{"sequence(3, 1)", "[3, 2, 1]"},
+	{"sequence(0, 8, 4)", "[0, 4, 8]"},
 	{"slice(ARRAY[1, 2, 3, 4], 2, 2)", "[2, 3]"},
 	{"array_max(ARRAY[3, 1])", "3"},
 	{"CAST(ROW(1, 'x') AS ROW(a integer, b varchar)).b", "x"},
@@ -104,9 +106,9 @@ var trinoCases = []struct{ expression, want string }{
 func TestTrinosFunctionsDoWhatTrinoDocuments(t *testing.T) {
 	t.Parallel()
 	e := openWriting(t, Options{})
-	var items, wants []string
+	var items []string
 	for _, c := range trinoCases {
-		items, wants = append(items, c.expression), append(wants, c.want)
+		items = append(items, c.expression)
 	}
 	got := e.cells(t, "SELECT "+strings.Join(items, ",\n"))
 	_, row, _ := strings.Cut(got, "\n")
@@ -114,10 +116,25 @@ func TestTrinosFunctionsDoWhatTrinoDocuments(t *testing.T) {
 	if len(cells) != len(trinoCases) {
 		t.Fatalf("%d cells", len(cells))
 	}
+	alone := e.cells(t, "SELECT "+trinoCases[3].expression+" a, format_datetime(DATE '2020-01-02', 'yy') b") // with what these two call only
+	if want := "a:timestamp|b:varchar\n" + trinoCases[3].want + "|20"; alone != want {
+		t.Errorf("got %s, want %s", alone, want)
+	}
 	for i, c := range trinoCases {
 		if cells[i] != c.want {
 			t.Errorf("%s is %s, want %s", c.expression, cells[i], c.want)
 		}
+	}
+}
+
+func TestASequenceIsBoundedAsTrinosIs(t *testing.T) {
+	t.Parallel()
+	e := openWriting(t, Options{})
+	if got := e.why(t, "SELECT sequence(1, 10001)"); !strings.Contains(got, "must not have more than 10000 entries") {
+		t.Errorf("got %s", got)
+	}
+	if got := e.cells(t, "SELECT cardinality(sequence(1, 10000))"); got != "_col0:bigint\n10000" {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -1,7 +1,27 @@
 package aws
 
-// trinoFunctions give the engine the functions of Trino that it has not, or that it understands otherwise. Each is tested against what Trino
-// documents.
+import (
+	"slices"
+	"strings"
+)
+
+// functionsFor returns those of trinoFunctions that a text may call, with those that they call: making them all takes longer than many a query.
+func functionsFor(text string) []string {
+	text = strings.ToLower(text)
+	var chosen []string
+	for _, f := range slices.Backward(trinoFunctions) {
+		name, _, _ := strings.Cut(f, "(")
+		if strings.Contains(text, name) || name == "timezone" && strings.Contains(text, "zone") { // AT TIME ZONE calls timezone
+			chosen = append(chosen, f)
+			text += f
+		}
+	}
+	slices.Reverse(chosen)
+	return chosen
+}
+
+// trinoFunctions give the engine the functions of Trino that it has not, or that it understands otherwise. What one calls stands before it. Each
+// is tested against what Trino documents.
 var trinoFunctions = []string{
 	// What the others are made of.
 	`addend(u, n) AS CASE lower(u) WHEN 'millisecond' THEN to_milliseconds(n::DOUBLE) WHEN 'second' THEN to_seconds(n::DOUBLE)
@@ -43,7 +63,8 @@ var trinoFunctions = []string{
 	`element_at(x, k) AS x[k]`,
 	`cardinality(x) AS system.main.greatest(json_array_length(to_json(x)), len(json_keys(to_json(x))))::BIGINT`,
 	`contains(l, x) AS list_contains(l, x)`,
-	`sequence(a, b) AS generate_series(a, b), (a, b, c) AS generate_series(a, b, c)`,
+	`sequence(a, b) AS CASE WHEN abs(b - a) >= 10000 THEN error('result of sequence function must not have more than 10000 entries')
+		ELSE generate_series(a, b, CASE WHEN b < a THEN -1 ELSE 1 END) END, (a, b, c) AS generate_series(a, b, c)`,
 	`array_join(l, d) AS array_to_string(l, d), (l, d, n) AS array_to_string(list_transform(l, lambda e: coalesce(e::VARCHAR, n)), d)`,
 	`array_max(l) AS list_max(l)`, `array_min(l) AS list_min(l)`, `array_sort(l) AS list_sort(l, 'ASC', 'NULLS LAST')`,
 	`array_sum(l) AS list_sum(l)`, `slice(l, a, n) AS list_slice(l, a, a + n - 1)`,

@@ -129,7 +129,10 @@ func cutField(field string) (name, of string) {
 			return rest[:i], strings.TrimLeft(rest[i+1:], ": ")
 		}
 	}
-	i := strings.IndexAny(field, ": ")
+	i := strings.IndexByte(field, ':')
+	if i < 0 || strings.IndexAny(field[:i], "(<") >= 0 {
+		i = strings.IndexByte(field, ' ')
+	}
 	if i < 0 {
 		return "", field
 	}

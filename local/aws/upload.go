@@ -21,10 +21,18 @@ const (
 	undoWait   = 15 * time.Second // to take back what an unfinished statement wrote
 )
 
+// ready tells whether there is anything to write to.
+func (w *writer) ready() error {
+	if w.store == nil {
+		return failed("NOT_SUPPORTED", "this local endpoint runs without an object store to write to, so it can only read")
+	}
+	return nil
+}
+
 // bucket returns the store of a bucket.
 func (w *writer) bucket(name string) (port.Store, error) {
-	if w.store == nil {
-		return nil, failed("NOT_SUPPORTED", "this local endpoint runs without an object store to write to, so it can only read")
+	if err := w.ready(); err != nil {
+		return nil, err
 	}
 	s, err := w.store(name)
 	if err != nil {

@@ -48,8 +48,8 @@ func split(sql string) ([]word, error) {
 			}
 			words = append(words, word{text, rest[0], i, i + size})
 			n = size
-		case isLetter(c) || unicode.IsDigit(c):
-			for n < len(rest) && (isLetter(rune(rest[n])) || unicode.IsDigit(rune(rest[n]))) {
+		case isName(c):
+			for n < len(rest) && isName(rune(rest[n])) {
 				n++
 			}
 			words = append(words, word{rest[:n], 0, i, i + n})
@@ -66,6 +66,9 @@ func split(sql string) ([]word, error) {
 
 // isLetter takes bytes from 128 on for letters: they belong to a letter outside ASCII.
 func isLetter(c rune) bool { return c == '_' || c >= 128 || unicode.IsLetter(c) }
+
+// isName tells whether a name can go on with a character.
+func isName(c rune) bool { return isLetter(c) || unicode.IsDigit(c) }
 
 // length returns the size of a text up to and with its first mark, or all of it.
 func length(text, mark string) int {

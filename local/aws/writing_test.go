@@ -95,7 +95,7 @@ func TestATableIsMadeOfAQuery(t *testing.T) {
 	if got, want := e.cells(t, "SHOW PARTITIONS made"), "partition:string\np=0/q=a/b\np=1/q=__HIVE_DEFAULT_PARTITION__\np=1/q=a/b"; got != want {
 		t.Errorf("got\n%s", got)
 	}
-	if got, want := e.cells(t, "DESCRIBE made"), "col_name:string|data_type:string|comment:string\nn|int|\nd|decimal(10,2)|\ns|string|\nl|array<int>|\np|int|\nq|string|"; got != want {
+	if got, want := e.cells(t, "DESCRIBE made"), "col_name:string|data_type:string|comment:string\nn|int|\nd|decimal(10,2)|\ns|string|\nl|array<int>|\np|int|\nq|string|\n||\n# Partition Information||\n# col_name|data_type|comment\n||\np|int|\nq|string|"; got != want {
 		t.Errorf("got\n%s", got)
 	}
 }

@@ -61,3 +61,7 @@ func (c cluster) deleteAll(t testing.TB) {
 func TestReplayerSendsEachMessageOnceOnApacheKafka(t *testing.T) {
 	replaysOnce(t, apachekafka.Start(t).Addr)
 }
+
+func TestGroupOffsetsAreWhatLagToolsReadOnApacheKafka(t *testing.T) {
+	groupOffsets(t, apachekafka.Start(t).Addr)
+}

@@ -33,6 +33,6 @@ func (c *clientLog) Log(_ kgo.LogLevel, message string, pairs ...any) {
 	}
 	c.mu.Unlock()
 	if !quiet {
-		c.log.Log(context.Background(), slog.LevelWarn, "kafka producer: "+message, pairs...)
+		c.log.Log(context.Background(), slog.LevelWarn, "kafka client: "+message, pairs...)
 	}
 }

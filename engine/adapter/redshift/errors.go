@@ -15,6 +15,9 @@ import (
 // errRolledBack says that a transaction gave way to another one, whole: nothing of it is left.
 var errRolledBack = fmt.Errorf("%w: the transaction was rolled back", port.ErrTransient)
 
+// errNoTable says that a table or its schema is not there.
+var errNoTable = fmt.Errorf("%w: %w", port.ErrNotFound, port.ErrQueryFailed)
+
 // busy tells whether the service was not able to take a call just now.
 func busy(err error) bool { return errors.Is(err, port.ErrTransient) }
 
@@ -66,7 +69,7 @@ var (
 		"restarting", "statement timeout", "query cancelled", "query canceled", "canceling statement", "cancelled on user's request", "disk full", "slow down",
 	}
 	deniedWords  = []string{"permission denied", "not authorized", "access denied", "accessdenied", "must be owner"}
-	missingWords = []string{"relation ", "schema ", "database "}
+	missingWords = []string{"relation ", "schema "}
 )
 
 // failed returns the error of a statement that the service could not run, with the service's words.
@@ -83,7 +86,9 @@ func failed(words string) error {
 	case has(passingWords):
 		return fmt.Errorf("%w: %s", port.ErrTransient, words)
 	case strings.Contains(lower, "does not exist") && has(missingWords):
-		return fmt.Errorf("%w: %w: %s", port.ErrNotFound, port.ErrQueryFailed, words)
+		return fmt.Errorf("%w: %s", errNoTable, words)
+	case strings.Contains(lower, "does not exist") && strings.Contains(lower, "database "):
+		return fmt.Errorf("%w: make the database, or name another: %s", port.ErrNotFound, words)
 	}
 	return fmt.Errorf("%w: %s", port.ErrQueryFailed, words)
 }

@@ -51,7 +51,7 @@ func inOrder(commits []port.LoadedCommit) []port.LoadedCommit {
 func (w *Warehouse) logged(ctx context.Context, table, condition string) ([]port.LoadedCommit, error) {
 	rows, err := w.query(ctx, "SELECT commit_id, hive_partition, row_count FROM "+w.name(logTable)+
 		" WHERE table_name = "+literal(table)+" AND "+condition)
-	if errors.Is(err, port.ErrNotFound) && errors.Is(err, port.ErrQueryFailed) {
+	if errors.Is(err, errNoTable) {
 		return nil, nil
 	}
 	if err == nil {

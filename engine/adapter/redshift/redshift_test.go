@@ -136,6 +136,7 @@ func TestErrorsAreSortedByWhatTheCallerDoesAboutThem(t *testing.T) {
 		"no rights in the database":      {"DescribeStatement", ended("ERROR: permission denied for schema city"), port.ErrForbidden},
 		"no rights in the bucket":        {"DescribeStatement", ended("ERROR: S3ServiceException:Access Denied,Status 403"), port.ErrForbidden},
 		"no such table":                  {"DescribeStatement", ended("ERROR: relation \"city.t\" does not exist"), port.ErrNotFound},
+		"no such database":               {"DescribeStatement", ended("FATAL: database \"dev\" does not exist"), port.ErrNotFound},
 		"no such column":                 {"DescribeStatement", ended("ERROR: column \"x\" does not exist in t"), port.ErrQueryFailed},
 		"no such file":                   {"DescribeStatement", ended("ERROR: S3ServiceException:The specified key does not exist."), port.ErrQueryFailed},
 		"cancelled by somebody":          {"DescribeStatement", `{"Status": "ABORTED"}`, port.ErrTransient},
@@ -149,6 +150,18 @@ func TestErrorsAreSortedByWhatTheCallerDoesAboutThem(t *testing.T) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
 		})
+	}
+}
+
+func TestOnlyALogThatIsNotThereIsAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	w, _ := script(ended("ERROR: schema \"city\" does not exist")).open(t, Options{Workgroup: "wg"})
+	if done, err := w.LoadedOf(t.Context(), "t", nil); err != nil || len(done) != 0 {
+		t.Errorf("no schema yet: got %v, %v", done, err)
+	}
+	w, _ = script(ended("FATAL: database \"dev\" does not exist")).open(t, Options{Workgroup: "wg"})
+	if _, err := w.LoadedOf(t.Context(), "t", nil); !errors.Is(err, port.ErrNotFound) {
+		t.Errorf("no database: got %v", err)
 	}
 }
 
@@ -228,9 +241,9 @@ func TestTheStatementsOfALoad(t *testing.T) {
 		`CREATE TEMP TABLE "S" (commit_id varchar(1024), hive_partition varchar(2048), row_count bigint)`,
 		`INSERT INTO "S" VALUES ('it''s', '2026-11-22/05', 3), ('b', '2026-11-22/06', 3), ('c', '2026-11-22/05', 3)`,
 		`CREATE TEMP TABLE "S_1" ("id" varchar(65535), "at" timestamp, "kafka_offset" bigint)`,
-		`COPY "S_1" FROM 's3://lake/_citystream/load/trips/S-1.json' IAM_ROLE 'arn:aws:iam::1:role/copy' FORMAT AS PARQUET MANIFEST`,
+		`COPY "S_1" FROM 's3://lake/_citystream/manifests/trips/S-1.json' IAM_ROLE 'arn:aws:iam::1:role/copy' FORMAT AS PARQUET MANIFEST`,
 		`CREATE TEMP TABLE "S_2" ("id" varchar(65535), "kafka_offset" bigint)`,
-		`COPY "S_2" FROM 's3://lake/_citystream/load/trips/S-2.json' IAM_ROLE 'arn:aws:iam::1:role/copy' FORMAT AS PARQUET MANIFEST`,
+		`COPY "S_2" FROM 's3://lake/_citystream/manifests/trips/S-2.json' IAM_ROLE 'arn:aws:iam::1:role/copy' FORMAT AS PARQUET MANIFEST`,
 		`SELECT CAST(CASE WHEN (SELECT count(*) FROM "S_1") = 6 AND (SELECT count(*) FROM "S_2") = 3 THEN '1' ELSE 'no' END AS INTEGER)`,
 		`INSERT INTO "city"."trips" ("id", "at", "kafka_offset", "date", "hour") SELECT "id", "at", "kafka_offset", '2026-11-22', '05' FROM "S_1"` + none,
 		`INSERT INTO "city"."trips" ("id", "kafka_offset", "date", "hour") SELECT "id", "kafka_offset", '2026-11-22', '06' FROM "S_2"` + none,
@@ -243,7 +256,7 @@ func TestTheStatementsOfALoad(t *testing.T) {
 			break
 		}
 	}
-	first := manifests.keys["_citystream/load/trips/"+s.name+"-1.json"]
+	first := manifests.keys["_citystream/manifests/trips/"+s.name+"-1.json"]
 	if first != `{"entries":[{"url":"s3://lake/raw/it's","mandatory":true,"meta":{"content_length":9}},{"url":"s3://lake/raw/c","mandatory":true,"meta":{"content_length":9}}]}` {
 		t.Errorf("the manifest is %s", first)
 	}

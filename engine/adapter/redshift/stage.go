@@ -15,7 +15,7 @@ import (
 )
 
 // manifestRoot is the prefix of the manifests' keys. Each is used by one transaction and deleted afterwards.
-const manifestRoot = commitlog.Root + "load/"
+const manifestRoot = commitlog.Root + "manifests/"
 
 // A group is the files that one COPY takes: of one Hive partition, with the same columns.
 type group struct {
@@ -237,8 +237,8 @@ func (s *staging) reload(r port.Reload) []step {
 	name := literal(s.table.Name)
 	steps := append(s.begin(), listed(before, "commit_id varchar(1024)", entries)...)
 	steps = append(steps,
-		must("NOT EXISTS (SELECT 1 FROM "+log+" l WHERE l.table_name = "+name+" AND l.hive_partition = "+literal(partitionText(r.Values))+
-			" AND l.commit_id NOT IN (SELECT commit_id FROM "+identifier(before)+" UNION ALL SELECT commit_id FROM "+own+"))", port.ErrMoreLoaded),
+		must("(SELECT count(*) FROM "+log+" l WHERE l.table_name = "+name+" AND l.hive_partition = "+literal(partitionText(r.Values))+
+			" AND l.commit_id NOT IN (SELECT commit_id FROM "+identifier(before)+" UNION ALL SELECT commit_id FROM "+own+")) = 0", port.ErrMoreLoaded),
 		step{sql: "DELETE FROM " + s.Warehouse.name(s.table.Name) + " WHERE " + here})
 	steps = append(steps, s.insert("")...)
 	return append(steps,

@@ -13,6 +13,7 @@ import with_awswrangler  # noqa: E402, F401
 import with_boto3_athena  # noqa: E402, F401
 import with_boto3_glue  # noqa: E402, F401
 import with_pyathena  # noqa: E402, F401
+import with_redshift  # noqa: E402, F401
 from checks import run  # noqa: E402
 
 run(sys.argv[1] if len(sys.argv) > 1 else "")

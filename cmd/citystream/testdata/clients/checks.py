@@ -29,6 +29,8 @@ def check(function):
 def run(only):
     """Runs the checks, or those whose name contains a word, and tells of each in a line of JSON."""
     failed = False
+    clear("made/")  # of a run before this one
+    clear("results/")
     for function in _checks:
         if only not in function.__module__ + "." + function.__name__:
             continue
@@ -59,11 +61,17 @@ def refused(error, call, *words, **arguments):
     raise AssertionError(f"{call} was not refused")
 
 
+def clear(prefix):
+    """Deletes the objects below a prefix."""
+    s3 = boto3.client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix):
+        for found in page.get("Contents", []):
+            s3.delete_object(Bucket=BUCKET, Key=found["Key"])
+
+
 def fresh_database(glue, name):
     """Makes an empty database, with nothing where its tables will lie."""
-    listed = boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=f"made/{name}/").get("Contents", [])
-    for found in listed:
-        boto3.client("s3").delete_object(Bucket=BUCKET, Key=found["Key"])
+    clear(f"made/{name}/")
     try:
         glue.delete_database(Name=name)
     except glue.exceptions.EntityNotFoundException:

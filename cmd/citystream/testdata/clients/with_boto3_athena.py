@@ -30,6 +30,12 @@ def rows(sql, **arguments):
     return found[1:]
 
 
+def lines(sql, **arguments):
+    """Returns the lines of a statement such as SHOW, which have no header."""
+    identity = run(sql, **arguments)["QueryExecutionId"]
+    return [r["Data"][0]["VarCharValue"] for r in athena.get_query_results(QueryExecutionId=identity)["ResultSet"]["Rows"]]
+
+
 def object_at(location):
     bucket, _, key = location.removeprefix("s3://").partition("/")
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -95,7 +101,7 @@ def batches_and_lists():
     equal([x["QueryExecutionId"] for x in got["QueryExecutions"]], started)
     listed = [i for page in athena.get_paginator("list_query_executions").paginate(PaginationConfig={"PageSize": 2}) for i in page["QueryExecutionIds"]]
     assert set(started) <= set(listed) and len(set(listed)) == len(listed)
-    endless = "SELECT count(*) FROM unnest(sequence(1, 10000000)) a(x), unnest(sequence(1, 10000000)) b(y) WHERE (x * y) % 7 = 3"
+    endless = "SELECT count(*) FROM unnest(sequence(1, 10000)) a(x), unnest(sequence(1, 10000)) b(y), unnest(sequence(1, 10000)) c(z) WHERE (x * y * z) % 7 = 3"
     identity = athena.start_query_execution(QueryString=endless, ResultConfiguration={"OutputLocation": RESULTS})["QueryExecutionId"]
     athena.stop_query_execution(QueryExecutionId=identity)
     until(lambda: athena.get_query_execution(QueryExecutionId=identity)["QueryExecution"]["Status"]["State"] == "CANCELLED", "stopping")
@@ -132,7 +138,8 @@ def metadata():
 @check
 def definitions():
     """CREATE EXTERNAL TABLE, UNLOAD, SHOW CREATE TABLE, SHOW PARTITIONS, views and DROP"""
-    run("CREATE DATABASE IF NOT EXISTS by_sql")
+    run("DROP DATABASE IF EXISTS by_sql CASCADE")
+    run("CREATE DATABASE by_sql")
     here = {"QueryExecutionContext": {"Database": "by_sql"}}
     unloaded = f"s3://{BUCKET}/made/by_sql/unloaded/"
     execution = run(f"UNLOAD (SELECT id, hour FROM gps_data) TO '{unloaded}' WITH (format = 'PARQUET')")
@@ -140,6 +147,11 @@ def definitions():
     assert manifest and all(f.startswith(unloaded) for f in manifest), manifest
     run(f"CREATE EXTERNAL TABLE t (id string, hour string) STORED AS PARQUET LOCATION '{unloaded}'", **here)
     equal(rows("SELECT count(*) FROM t", **here), [[str(ROWS)]])
+    created = lines("SHOW CREATE TABLE t", **here)
+    assert created[0].startswith("CREATE EXTERNAL TABLE `") and any(unloaded.rstrip("/") in line for line in created), created
+    equal(lines("SHOW TABLES", **here), ["t"])
+    shown = lines("SHOW PARTITIONS gps_data")
+    assert shown and all(line.startswith("date=") and "/hour=" in line for line in shown), shown
     run("CREATE VIEW v AS SELECT hour FROM t", **here)
     equal(rows("SELECT count(*) FROM v", **here), [[str(ROWS)]])
     run("DROP VIEW v", **here)

@@ -85,7 +85,7 @@ def asynchronous():
     c = cursor(AsyncCursor)
     _, future = c.execute("SELECT count(*) FROM gps_data")
     equal(future.result().fetchone(), (ROWS,))
-    identity, future = c.execute("SELECT count(*) FROM unnest(sequence(1, 10000000)) a(x), unnest(sequence(1, 10000000)) b(y) WHERE (x * y) % 7 = 3")
+    identity, future = c.execute("SELECT count(*) FROM unnest(sequence(1, 10000)) a(x), unnest(sequence(1, 10000)) b(y), unnest(sequence(1, 10000)) c(z) WHERE (x * y * z) % 7 = 3")
     c.cancel(identity).result()
     equal(future.result().state, "CANCELLED")
 

@@ -1,9 +1,9 @@
-package apachekafka
+package jvm
 
 import (
 	"os/exec"
 	"syscall"
 )
 
-// dieWithParent lets the kernel end the broker with the test's process, however that ends.
+// dieWithParent lets the kernel end the server with the test's process, however that ends.
 func dieWithParent(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
