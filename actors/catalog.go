@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -71,7 +72,9 @@ func (c *catalogActor) Receive(ctx actor.Context) {
 		c.all = c.all || m.late && m.chore == c.registers
 		m.chore.due(ctx, c.ctx, m)
 	case *messages.GetCatalogStatus:
-		ctx.Respond(c.board.status())
+		s := c.board.status()
+		s.AtWork = c.registers.atWork() || slices.ContainsFunc(c.others, (*chore).atWork)
+		ctx.Respond(s)
 	}
 }
 
@@ -85,7 +88,7 @@ func (c *catalogActor) start(ctx actor.Context) {
 		s := &sweeper{node: c.node}
 		c.others = append(c.others,
 			&chore{name: "transform", node: c.node, max: transformMax, begin: func() work { return t.round }},
-			&chore{name: "sweep", node: c.node, max: registerMax, pause: c.node.CatalogPoll, begin: func() work { return s.round }})
+			&chore{name: "sweep", background: true, node: c.node, max: registerMax, pause: c.node.CatalogPoll, begin: func() work { return s.round }})
 	}
 	if c.node.Warehouse != nil {
 		l := newLoader(c.node, c.board)

@@ -19,9 +19,12 @@ type chore struct {
 	max   time.Duration // after which a round is broken off, to be begun again where it was
 	begin func() work   // takes what is to be done; called by the actor
 
-	busy   bool // a round runs, or the wait behind one
-	kicked bool
-	wait   time.Duration // after a failure
+	background bool // nobody waits for it
+
+	running bool // a round runs
+	busy    bool // a round runs, or the wait behind one
+	kicked  bool
+	wait    time.Duration // after a failure
 }
 
 // work is one round of a chore.
@@ -58,7 +61,7 @@ func (c *chore) kick(ctx actor.Context, life context.Context) {
 		c.kicked = true
 		return
 	}
-	c.busy, c.kicked = true, false
+	c.running, c.busy, c.kicked = true, true, false
 	self, root, do := ctx.Self(), ctx.ActorSystem().Root, c.begin()
 	go func() {
 		timed, cancel := context.WithTimeout(life, c.max)
@@ -67,8 +70,12 @@ func (c *chore) kick(ctx actor.Context, life context.Context) {
 	}()
 }
 
+// atWork reports whether something is being done, or is to be done as soon as a wait is over.
+func (c *chore) atWork() bool { return !c.background && (c.running || c.kicked) }
+
 // done takes in the end of a round. After a failure the next one waits, longer each time.
 func (c *chore) done(ctx actor.Context, life context.Context, o outcome) {
+	c.running = false
 	wait := c.pause
 	if o.err == nil {
 		if c.wait > 0 {

@@ -1739,6 +1739,7 @@ type CatalogStatus struct {
 	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // of the last tries, empty if all went well
 	Transforms    []*TransformStatus     `protobuf:"bytes,3,rep,name=transforms,proto3" json:"transforms,omitempty"`
 	Loads         []*LoadStatus          `protobuf:"bytes,4,rep,name=loads,proto3" json:"loads,omitempty"`
+	AtWork        bool                   `protobuf:"varint,5,opt,name=at_work,json=atWork,proto3" json:"at_work,omitempty"` // something is being done, or will be in a moment: what the lines say may change without anybody doing anything
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1799,6 +1800,13 @@ func (x *CatalogStatus) GetLoads() []*LoadStatus {
 		return x.Loads
 	}
 	return nil
+}
+
+func (x *CatalogStatus) GetAtWork() bool {
+	if x != nil {
+		return x.AtWork
+	}
+	return false
 }
 
 // CatalogTable is the catalog's progress with one table of the database.
@@ -2386,14 +2394,15 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x03 \x01(\x05R\n" +
 	"partitions\"\x12\n" +
-	"\x10GetCatalogStatus\"\xc2\x01\n" +
+	"\x10GetCatalogStatus\"\xdb\x01\n" +
 	"\rCatalogStatus\x120\n" +
 	"\x06tables\x18\x01 \x03(\v2\x18.citystream.CatalogTableR\x06tables\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\x12;\n" +
 	"\n" +
 	"transforms\x18\x03 \x03(\v2\x1b.citystream.TransformStatusR\n" +
 	"transforms\x12,\n" +
-	"\x05loads\x18\x04 \x03(\v2\x16.citystream.LoadStatusR\x05loads\"\x82\x02\n" +
+	"\x05loads\x18\x04 \x03(\v2\x16.citystream.LoadStatusR\x05loads\x12\x17\n" +
+	"\aat_work\x18\x05 \x01(\bR\x06atWork\"\x82\x02\n" +
 	"\fCatalogTable\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\tR\x05table\x12'\n" +
 	"\x0fhive_partitions\x18\x02 \x01(\x03R\x0ehivePartitions\x123\n" +

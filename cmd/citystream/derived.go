@@ -64,7 +64,7 @@ func (d *derivations) settled(s *messages.CatalogStatus) bool {
 	if d.begun.IsZero() {
 		d.begun = time.Now()
 	}
-	if left == 0 && failure == "" && (open == 0 || time.Since(d.begun) > openMax) {
+	if left == 0 && failure == "" && !s.GetAtWork() && (open == 0 || time.Since(d.begun) > openMax) {
 		d.stuck = ""
 		return true
 	}
