@@ -33,7 +33,7 @@ build: compiler ## Build bin/citystream
 # Two packages at a time: some start brokers and stores of their own.
 .PHONY: test
 test: build ## Build, and run all tests
-	$(GO) test -race -timeout 5m -p 2 ./...
+	$(GO) test -race -timeout 10m -p 2 ./...
 
 # One package at a time: each starts a broker of its own, unless KAFKA_BOOTSTRAP_SERVERS names one.
 .PHONY: test-kafka

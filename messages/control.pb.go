@@ -1435,6 +1435,7 @@ type Status struct {
 	Leader         string                 `protobuf:"bytes,6,opt,name=leader,proto3" json:"leader,omitempty"`                                        // name of the master's node
 	SettlingMillis int64                  `protobuf:"varint,7,opt,name=settling_millis,json=settlingMillis,proto3" json:"settling_millis,omitempty"` // for how long it still waits for workers of the master before it; 0 = it does not
 	Moves          int64                  `protobuf:"varint,8,opt,name=moves,proto3" json:"moves,omitempty"`                                         // partitions that were moved between living workers in this reign
+	Moving         int64                  `protobuf:"varint,9,opt,name=moving,proto3" json:"moving,omitempty"`                                       // partitions that are on their way from one to another
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1521,6 +1522,13 @@ func (x *Status) GetSettlingMillis() int64 {
 func (x *Status) GetMoves() int64 {
 	if x != nil {
 		return x.Moves
+	}
+	return 0
+}
+
+func (x *Status) GetMoving() int64 {
+	if x != nil {
+		return x.Moving
 	}
 	return 0
 }
@@ -2364,7 +2372,7 @@ const file_control_proto_rawDesc = "" +
 	"\vEndOfStream\x12\x1f\n" +
 	"\vidle_millis\x18\x01 \x01(\x03R\n" +
 	"idleMillis\"\v\n" +
-	"\tGetStatus\"\xba\x02\n" +
+	"\tGetStatus\"\xd2\x02\n" +
 	"\x06Status\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x122\n" +
 	"\aworkers\x18\x02 \x03(\v2\x18.citystream.WorkerStatusR\aworkers\x12/\n" +
@@ -2375,7 +2383,8 @@ const file_control_proto_rawDesc = "" +
 	"\x06failed\x18\x05 \x03(\v2\x1b.citystream.PartitionStatusR\x06failed\x12\x16\n" +
 	"\x06leader\x18\x06 \x01(\tR\x06leader\x12'\n" +
 	"\x0fsettling_millis\x18\a \x01(\x03R\x0esettlingMillis\x12\x14\n" +
-	"\x05moves\x18\b \x01(\x03R\x05moves\"\xa6\x02\n" +
+	"\x05moves\x18\b \x01(\x03R\x05moves\x12\x16\n" +
+	"\x06moving\x18\t \x01(\x03R\x06moving\"\xa6\x02\n" +
 	"\fWorkerStatus\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x12\n" +

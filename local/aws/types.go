@@ -130,7 +130,7 @@ func cutField(field string) (name, of string) {
 		}
 	}
 	i := strings.IndexByte(field, ':')
-	if i < 0 || strings.IndexAny(field[:i], "(<") >= 0 {
+	if i < 0 || strings.ContainsAny(field[:i], "(<") {
 		i = strings.IndexByte(field, ' ')
 	}
 	if i < 0 {
