@@ -35,6 +35,7 @@ type Campaign struct {
 const (
 	announceMax = 5 * time.Second // the first write of a new leader
 	releaseMax  = 3 * time.Second
+	finishEvery = 50 * time.Millisecond
 	stopMax     = 10 * time.Second
 	lonelyFor   = 4 * time.Second // long enough for another that stands by
 	failedFor   = 2 * time.Second // before the next try of a reign that could not begin, or whose actors have ended
@@ -174,11 +175,7 @@ func (c *Campaign) start(life context.Context, held port.Reign, begun reign.Begi
 func (c *Campaign) stop(ctx context.Context, why error) {
 	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMax)
 	defer cancel()
-	idle := false
-	if why == nil {
-		status, err := c.Status(timed)
-		idle = err == nil && len(status.Workers) == 0 && status.SettlingMillis == 0
-	}
+	idle := why == nil && c.finish(timed)
 	c.mu.Lock()
 	master, watcher, epoch := c.master, c.watcher, c.epoch
 	c.master, c.watcher = nil, nil
@@ -198,6 +195,24 @@ func (c *Campaign) stop(ctx context.Context, why error) {
 	}
 	if err := reign.EndIdle(timed, c.node.Store, epoch); err != nil {
 		c.log.Info("the next master waits for workers in vain", "error", err)
+	}
+}
+
+// finish lets the moves that are under way come to their end, since the next master would not know who has what is in between, and wait for it. It reports
+// whether there are no workers.
+func (c *Campaign) finish(ctx context.Context) (idle bool) {
+	c.mu.Lock()
+	master := c.master
+	c.mu.Unlock()
+	c.system.Root.Send(master, finishMoves{})
+	for {
+		s, err := c.Status(ctx)
+		if err != nil || len(s.Workers) == 0 {
+			return err == nil && s.SettlingMillis == 0
+		}
+		if s.Moving == 0 && len(s.Unassigned) == 0 || !pause(ctx, finishEvery) {
+			return false
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ type master struct {
 	places  *placements
 
 	settlement *membership.Settlement // with what the workers of the master before may still have
+	finishing  bool                   // no move is begun any more
 	planning   bool                   // a plan is due
 	quiet      int                    // heartbeats since the last plan
 	times      *tableTimes            // what idle partitions follow
@@ -90,8 +91,9 @@ type (
 		epoch commitlog.Epoch
 		err   error
 	}
-	discover struct{} // asks for the topics
-	replan   struct{} // behind all that has arrived before it: a burst of news makes one plan
+	discover    struct{} // asks for the topics
+	finishMoves struct{} // begins no move any more: this reign is about to end
+	replan      struct{} // behind all that has arrived before it: a burst of news makes one plan
 )
 
 // MasterProps makes a master. One that comes after a crash waits for the workers as a new one does.
@@ -133,6 +135,8 @@ func (m *master) Receive(ctx actor.Context) {
 		m.onTopics(ctx, in)
 	case epochRaised:
 		m.onEpoch(ctx, in)
+	case finishMoves:
+		m.finishing = true
 	case replan:
 		m.planning, m.quiet = false, 0
 		m.plan(ctx)
@@ -276,7 +280,7 @@ func (m *master) plan(ctx actor.Context) {
 	}
 	now := time.Now()
 	mayGive := func(log commitlog.Log) bool { return m.settlement.MayGive(log, now) }
-	for name := range m.places.plan(workers, !m.settlement.Over(now), mayGive, assign.Options{DeadBand: loadBand}) {
+	for name := range m.places.plan(workers, m.finishing || !m.settlement.Over(now), mayGive, assign.Options{DeadBand: loadBand}) {
 		if w := m.members[name]; w != nil {
 			ctx.Request(w.pid, m.ack(name, 0))
 		}

@@ -34,6 +34,8 @@ func (m *master) status() *messages.Status {
 			s.Failed = append(s.Failed, &messages.PartitionStatus{Log: p.wire, Error: p.failed})
 		case p.worker == "":
 			s.Unassigned = append(s.Unassigned, p.wire)
+		case p.revoking:
+			s.Moving++
 		}
 	}
 	for _, t := range m.node.Tables {
