@@ -48,8 +48,8 @@ func TestWhatACommitCostsTheCatalog(t *testing.T) {
 	l.commit(1, hourOf(1))
 	spent("an entry without files that completes a Hive partition", 1, map[string]int{
 		"Get catalog": 1, "List log": 2, "Get log": 2, "PutIfMatch catalog": 1, "Get load": 1, "PutIfMatch load": 1, // as for each entry
-		"PutIfAbsent complete": 1, // its announcement, and
-		"Run": 1, "PutIfAbsent transformed": 1, "List transformed": 3, // the transform;
+		"PutIfAbsent complete": 1,                                                      // its announcement, and
+		"Run":                  1, "PutIfAbsent transformed": 1, "List transformed": 3, // the transform;
 		"SetPartitions": 2, // both are shown
 	})
 }
