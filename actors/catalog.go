@@ -125,7 +125,7 @@ func (c *catalogActor) onDone(ctx actor.Context, m choreDone) {
 			c.dirty[log] = true
 		}
 		c.all = c.all || m.outcome.all
-		if m.outcome.err == nil {
+		if m.outcome.err == nil && len(m.outcome.logs) == 0 {
 			for _, pid := range c.answered {
 				ctx.Send(pid, registeredAll{})
 			}

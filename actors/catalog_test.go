@@ -13,6 +13,7 @@ import (
 	"citystream/engine/catalog"
 	"citystream/engine/enginetest"
 	"citystream/engine/port"
+	"citystream/engine/record"
 	"citystream/messages"
 )
 
@@ -237,4 +238,43 @@ func (c *fakeCrawler) Crawl(ctx context.Context, crawl port.Crawl) error {
 	}
 	place := catalog.Place{Table: "gps_data", Window: hourOf(0), Folder: "raw/gps_data/date=2026-01-02/hour=03/"}
 	return c.l.catalog.AddPartitions(ctx, "city", "gps_data", []port.HivePartition{place.Partition("b")})
+}
+
+func TestALongLogIsRegisteredPieceByPiece(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	for range newsMax {
+		l.commit(0, hourOf(0))
+	}
+	l.commit(0, hourOf(1), 0)
+	l.commit(1, hourOf(1), 0)
+	f := l.follow()
+	f.settled()
+	calls := l.faults.Calls()
+	if saved := calls["PutIfAbsent catalog"] + calls["PutIfMatch catalog"]; saved < 2 {
+		t.Errorf("progress was saved %d times", saved)
+	}
+	if got := calls["Get log"]; got > 2*(newsMax+3) { // once to register, once to load
+		t.Errorf("%d slots were read, of %d", got, newsMax+2)
+	}
+}
+
+func TestTwoCatalogsAtOnceAreHarmless(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	catalogs := []*follower{l.follow(), l.follow()}
+	random := rand.New(rand.NewPCG(7, 0))
+	for i := range 12 {
+		for p := range 2 {
+			l.commit(record.Partition(p), hourOf(i/3), i/3, random.IntN(i/3+1)) // the second is late, mostly
+		}
+		for _, f := range catalogs {
+			f.told()
+		}
+	}
+	for _, f := range catalogs {
+		f.settled()
+	}
+	catalogs[0].die()
+	catalogs[1].settled()
 }

@@ -106,6 +106,7 @@ func TestEachCallOfTheCatalogMayGoWrong(t *testing.T) {
 	places := make(chan struct{}, 16)
 	tried := 0
 	for i := 0; i < len(operations); i++ {
+		operation := operations[i]
 		var mu sync.Mutex
 		var running sync.WaitGroup
 		for way, m := range mishaps {
@@ -118,7 +119,7 @@ func TestEachCallOfTheCatalogMayGoWrong(t *testing.T) {
 						continue
 					}
 					places <- struct{}{}
-					faults := suffer(t, operations[i], call, m)
+					faults := suffer(t, operation, call, m)
 					<-places
 					mu.Lock()
 					for _, o := range faults.Operations() {

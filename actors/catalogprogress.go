@@ -121,21 +121,22 @@ func (r *registrar) save(ctx context.Context, of topicOf, before *kept, p catalo
 	return nil
 }
 
-// news returns the entries of a log behind a slot whose files may be registered.
-func (r *registrar) news(ctx context.Context, log commitlog.Log, after commitlog.Slot) ([]*commitlog.Entry, error) {
-	entries, _, err := readEntries(ctx, r.node.Store, log, after, noLimit)
-	if err != nil || len(entries) == 0 {
-		return nil, err
+// newsMax is how many entries of a log one round reads: a long log that is read from its beginning is registered piece by piece, and what was
+// done of it lasts.
+const newsMax = 2000
+
+// news returns the entries of a log behind a slot whose files may be registered, and whether there are more.
+func (r *registrar) news(ctx context.Context, log commitlog.Log, after commitlog.Slot) (entries []*commitlog.Entry, more bool, err error) {
+	entries, more, err = readEntries(ctx, r.node.Store, log, after, newsMax)
+	if err != nil || more || len(entries) == 0 {
+		return entries, more, err // all of them have successors, if there are more
 	}
 	seen, err := r.seen(ctx, entries[len(entries)-1])
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return entries[:catalog.Usable(entries, seen)], nil
+	return entries[:catalog.Usable(entries, seen)], false, nil
 }
-
-// noLimit is for reading a log to its end.
-const noLimit = int(^uint(0) >> 1)
 
 // readEntries returns up to limit entries of a log behind a slot, and whether there may be more.
 func readEntries(ctx context.Context, store port.Store, log commitlog.Log, after commitlog.Slot, limit int) (entries []*commitlog.Entry, more bool, err error) {

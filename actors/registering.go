@@ -163,16 +163,19 @@ func (r *registrar) topic(ctx context.Context, of topicOf, logs map[commitlog.Lo
 }
 
 // advance registers what is new in logs, and notes it in the progress. A log that cannot be read, or whose files cannot be registered, is
-// left where it is.
-func (r *registrar) advance(ctx context.Context, logs map[commitlog.Log]bool, p catalog.Progress) (failed map[commitlog.Log]bool, moved bool, err error) {
-	failed = map[commitlog.Log]bool{}
+// left where it is; it is among those to be looked at again, and so is one that has more.
+func (r *registrar) advance(ctx context.Context, logs map[commitlog.Log]bool, p catalog.Progress) (again map[commitlog.Log]bool, moved bool, err error) {
+	again = map[commitlog.Log]bool{}
 	news := map[commitlog.Log][]*commitlog.Entry{}
 	var entries []*commitlog.Entry
 	for log := range logs {
-		found, wrong := r.news(ctx, log, p.After(log.Partition))
+		found, more, wrong := r.news(ctx, log, p.After(log.Partition))
 		if wrong != nil {
-			failed[log], err = true, errors.Join(err, wrong)
+			again[log], err = true, errors.Join(err, wrong)
 			continue
+		}
+		if more {
+			again[log] = true
 		}
 		if len(found) > 0 {
 			news[log] = found
@@ -183,14 +186,14 @@ func (r *registrar) advance(ctx context.Context, logs map[commitlog.Log]bool, p 
 	for log, entries := range news {
 		for _, e := range entries {
 			if !r.knows(e) {
-				failed[log] = true
+				again[log] = true
 				break
 			}
 			p.Note(log, e)
 			moved = true
 		}
 	}
-	return failed, moved, err
+	return again, moved, err
 }
 
 // knows reports whether all Hive partitions that an entry has files in are registered.

@@ -208,6 +208,7 @@ type state struct {
 	Partitions []partitionState `json:"partitions"`
 	Unassigned []string         `json:"unassigned"`
 	Stopped    []stoppedState   `json:"stopped"`
+	Catalog    *catalogState    `json:"catalog,omitempty"`
 }
 
 type workerState struct {
@@ -274,6 +275,7 @@ func stateOf(c *messages.ClusterStatus) *state {
 	for _, p := range m.GetFailed() {
 		s.Stopped = append(s.Stopped, stoppedState{at(p.Log).String(), p.Error})
 	}
+	s.Catalog = catalogStateOf(c.GetCatalog())
 	slices.SortFunc(s.Partitions, func(a, b partitionState) int { return naturally(a.Log, b.Log) })
 	slices.SortFunc(s.Unassigned, naturally)
 	slices.SortFunc(s.Stopped, func(a, b stoppedState) int { return naturally(a.Log, b.Log) })

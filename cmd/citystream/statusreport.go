@@ -27,6 +27,7 @@ func statusReport(w io.Writer, s *state) {
 		t.AppendRow(table.Row{p.Log, p.Worker, p.Lag, p.Watermark, p.OpenFiles, p.OpenRows, p.Flushed, p.FlushReason, short(p.Retrying)})
 	}
 	t.Render()
+	s.Catalog.write(w)
 	writeTrouble(w, s)
 }
 
