@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"citystream/actors"
+	"citystream/config"
 	"citystream/engine/adapter/kafka"
 	"citystream/engine/port"
 	"citystream/engine/record"
@@ -86,10 +87,14 @@ func (d *drives) note(err error) {
 
 func (d *drives) state() *drivestate.File { return drivestate.In(d.run.data.path) }
 
+// wantedOf returns the drive of a fleet; fleets of different numbers have no vehicle in common, and so no id.
+func wantedOf(f config.Fleet) drivestate.Wanted {
+	return drivestate.Wanted{Seed: f.Seed, First: int64(f.Node) * fleet.MaxVehicles, Vehicles: f.Vehicles, Steps: f.Steps}
+}
+
 func (d *drives) begin(ctx context.Context, pace float64, say func(string, ...any)) (*drivestate.Begun, error) {
 	f := d.run.cfg.Fleet
-	wanted := drivestate.Wanted{Seed: f.Seed, First: int64(f.Node) * fleet.MaxVehicles, Vehicles: f.Vehicles, Steps: f.Steps}
-	begun, err := d.state().Begin(ctx, d.run.source, topicsOf(d.run), wanted, record.MicrosOf(time.Now()))
+	begun, err := d.state().Begin(ctx, d.run.source, topicsOf(d.run), wantedOf(f), record.MicrosOf(time.Now()))
 	if err != nil {
 		return nil, err
 	}

@@ -223,6 +223,22 @@ func (n *nodes) proved(records int64) {
 	}
 }
 
+// showsItself looks at what people and their tools look at.
+func (n *nodes) showsItself() {
+	n.Helper()
+	out, _, err := n.run("lag", "--url", n.masters["m1"].Pages)
+	if err != nil || !strings.Contains(out, "vehicle_data/vehicle_data/3") || !strings.Contains(out, "seconds behind") {
+		n.Errorf("lag: %v\n%s", err, out)
+	}
+	for _, p := range []*lab.Process{n.masters["m1"], n.workers["w1"]} {
+		for _, page := range []string{"healthz", "readyz"} {
+			if _, errors, err := n.run("health", "--url", p.Pages+"/"+page); err != nil {
+				n.Errorf("%s of %s: %v %s", page, p.Name, err, errors)
+			}
+		}
+	}
+}
+
 const partitionsOfTheCity = 5 * 4
 
 func TestNodesComeAndGoAndNoRecordIsLost(t *testing.T) {
@@ -233,6 +249,7 @@ func TestNodesComeAndGoAndNoRecordIsLost(t *testing.T) {
 	const vehicles, steps = 50, 60
 	n.drive(vehicles, steps, 6) // half a second a step
 	n.until("two workers share", shared(partitionsOfTheCity, "w1", "w2"))
+	n.showsItself()
 
 	n.master("m2")
 	n.worker("w3")
