@@ -41,7 +41,7 @@ var faults = []fault{
 		c.taken(w)
 		c.again(w)
 	}},
-	{name: "worker paused", stall: 8 * time.Second, do: func(c *failing) {
+	{name: "worker paused", stall: 9 * time.Second, do: func(c *failing) {
 		w := c.anyWorker()
 		c.paused(w, func() { c.taken(w) })
 	}},

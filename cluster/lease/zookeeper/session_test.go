@@ -35,12 +35,16 @@ func TestTheServersGreetingTellsTheSessionsTime(t *testing.T) {
 	for _, reader := range []io.Reader{bytes.NewReader(answer), iotest.OneByteReader(bytes.NewReader(answer)), iotest.HalfReader(bytes.NewReader(answer))} {
 		var granted atomic.Int64
 		granted.Store(int64(time.Second))
-		c := &greeting{Conn: &fixed{says: reader}, granted: &granted}
+		told := 0
+		c := &greeting{Conn: &fixed{says: reader}, granted: &granted, asked: time.Second, longer: func() { told++ }}
 		if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, answer) {
 			t.Errorf("the client reads %d of %d bytes, %v", len(got), len(answer), err)
 		}
 		if got := time.Duration(granted.Load()); got != 4*time.Second {
 			t.Errorf("the session lasts %s", got)
+		}
+		if told != 1 {
+			t.Errorf("that it lasts longer than asked for was told %d times", told)
 		}
 	}
 }
@@ -48,7 +52,7 @@ func TestTheServersGreetingTellsTheSessionsTime(t *testing.T) {
 func TestAGreetingIsNotWaitedForLong(t *testing.T) {
 	t.Parallel()
 	under := &fixed{says: bytes.NewReader(make([]byte, greetingLen))}
-	c := &greeting{Conn: under, wait: time.Second, granted: new(atomic.Int64)}
+	c := &greeting{Conn: under, wait: time.Second, granted: new(atomic.Int64), asked: time.Second}
 	for _, asked := range []time.Time{{}, time.Now().Add(time.Hour)} {
 		if err := c.SetReadDeadline(asked); err != nil || time.Until(under.deadline) > time.Second || under.deadline.IsZero() {
 			t.Errorf("before the greeting: %s, %v", time.Until(under.deadline), err)
