@@ -41,16 +41,12 @@ func (l *Loads) Status(ctx context.Context) ([]TableLoads, error) {
 			continue
 		}
 		s := TableLoads{Table: t.Name}
-		loaded, err := l.node.Warehouse.LoadedOf(ctx, strings.ToLower(t.Name), nil)
-		if err == nil {
+		var err error
+		if s.Commits, s.Rows, err = l.node.Warehouse.LoadedSum(ctx, strings.ToLower(t.Name)); err == nil {
 			s.Counted, err = l.node.Warehouse.Rows(ctx, strings.ToLower(t.Name))
 		}
 		if err != nil && !errors.Is(err, port.ErrNotFound) { // not made yet: nothing is loaded
 			return all, fmt.Errorf("table %s: %w", t.Name, err)
-		}
-		s.Commits = int64(len(loaded))
-		for _, c := range loaded {
-			s.Rows += c.Rows
 		}
 		if s.Pending, err = l.pending(ctx, t); err != nil {
 			return all, fmt.Errorf("table %s: %w", t.Name, err)

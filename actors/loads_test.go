@@ -108,3 +108,28 @@ func TestLoadsAreRetriedByHand(t *testing.T) {
 		t.Errorf("after: %v, %v", s, err)
 	}
 }
+
+// sumsWarehouse hands out no list of everything that was ever loaded.
+type sumsWarehouse struct {
+	port.Warehouse
+	t *testing.T
+}
+
+func (w *sumsWarehouse) LoadedOf(ctx context.Context, table string, values []string) ([]port.LoadedCommit, error) {
+	if values == nil {
+		w.t.Error("the whole log of loads was read")
+	}
+	return w.Warehouse.LoadedOf(ctx, table, values)
+}
+
+func TestTheStatusOfLoadsAsksForSums(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.commit(0, hourOf(0), 0)
+	l.commit(1, hourOf(0), 0)
+	l.follow().settled()
+	s, err := l.loadsOf(&sumsWarehouse{l.warehouse, t}).Status(t.Context())
+	if err != nil || len(s) != 1 || s[0].Commits != 2 || s[0].Rows != 20 {
+		t.Errorf("%v, %v", s, err)
+	}
+}
