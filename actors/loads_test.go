@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"citystream/engine/enginetest"
 	"citystream/engine/port"
 )
@@ -31,8 +33,8 @@ func TestAHivePartitionIsReloadedWithAllItsCommits(t *testing.T) {
 		t.Error(err)
 	}
 	s, err := loads.Status(t.Context())
-	if err != nil || len(s) != 1 || s[0] != (TableLoads{Table: "gps_data", Commits: 3, Rows: 30, Counted: 30}) {
-		t.Errorf("%v, %v", s, err)
+	if diff := cmp.Diff([]TableLoads{{Table: "gps_data", Commits: 3, Rows: 30, Counted: 30}}, s); diff != "" || err != nil {
+		t.Errorf("%s, %v", diff, err)
 	}
 }
 
