@@ -92,7 +92,7 @@ func (q *query) run(c *cobra.Command, args []string) error {
 func intoFile(name string, write func(io.Writer) error) error {
 	f := &lateFile{name: name}
 	err := write(f)
-	if err == nil {
+	if err == nil && f.file == nil {
 		_, err = f.Write(nil)
 	}
 	if f.file != nil {
