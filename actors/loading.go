@@ -133,6 +133,10 @@ func (l *loader) table(ctx context.Context, t *schema.Table) error {
 		if err := l.save(ctx, of, k, p.progress); err != nil {
 			return err
 		}
+		if gone := p.progress.Gone - k.progress.Gone; gone > 0 {
+			l.node.Log.Warn("slots were deleted before they were loaded: their rows are in the bucket, and not in the warehouse (store.keepLog)",
+				"table", t.Name, "slots", gone)
+		}
 		l.board.noteLoaded(of, p.progress.Slots)
 		l.notePending(t.Name, registered, p.progress)
 		more = p.more
@@ -167,11 +171,7 @@ func (l *loader) read(ctx context.Context, t *schema.Table, registered map[recor
 			continue
 		}
 		p.progress.Slots[n] = found.last
-		if gone := int64(found.first - after - 1); gone > 0 {
-			p.progress.Gone += gone
-			l.node.Log.Warn("slots were deleted before they were loaded: their rows are in the bucket, and not in the warehouse (store.keepLog)",
-				"log", log, "slots", gone, "first_loaded", found.first)
-		}
+		p.progress.Gone += int64(found.first - after - 1)
 		for _, c := range found.commits {
 			p.commits = append(p.commits, c.LoadCommit)
 			p.places[c.ID] = place{n, c.slot}
