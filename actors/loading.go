@@ -20,8 +20,11 @@ import (
 type loader struct {
 	node     *Node
 	board    *board
+	tables   []*schema.Table
+	retry    bool // what is set aside is tried once more
 	ensured  map[string]bool
 	progress map[topicOf]*loadKept
+	checked  map[topicOf]bool    // the log of loads has what the progress tells of
 	columns  map[string][]string // of files, by fingerprint
 }
 
@@ -34,7 +37,10 @@ type loadKept struct {
 const loadPage = 200
 
 func newLoader(node *Node, board *board) *loader {
-	return &loader{node: node, board: board, ensured: map[string]bool{}, progress: map[topicOf]*loadKept{}, columns: map[string][]string{}}
+	return &loader{
+		node: node, board: board, tables: node.Tables, ensured: map[string]bool{}, progress: map[topicOf]*loadKept{}, checked: map[topicOf]bool{},
+		columns: map[string][]string{},
+	}
 }
 
 // round loads everything that is registered.
@@ -44,11 +50,20 @@ func (l *loader) round(ctx context.Context) outcome {
 		o.err = l.external(ctx)
 		return o
 	}
-	for _, t := range l.node.Tables {
+	for _, t := range l.tables {
 		if !l.node.loads(t.Name) {
 			continue
 		}
 		err := l.table(ctx, t)
+		if l.retry {
+			err = errors.Join(err, l.retryAside(ctx, t))
+		}
+		if errors.Is(err, port.ErrNotFound) { // the schema was dropped, say: next time it is made, and the log of loads looked at
+			of := topicOf{t.Name, t.Topic}
+			delete(l.ensured, t.Name)
+			delete(l.progress, of)
+			delete(l.checked, of)
+		}
 		l.board.noteLoad(t.Name, func(s *messages.LoadStatus) {
 			if err == nil {
 				s.Error, s.Failures = "", 0
@@ -80,7 +95,7 @@ func (l *loader) external(ctx context.Context) error {
 
 // loads reports whether a table is one that is loaded.
 func (n *Node) loads(table string) bool {
-	return n.Warehouse != nil && n.External == nil && n.Table(table) != nil && (len(n.LoadTables) == 0 || slices.Contains(n.LoadTables, table))
+	return n.Warehouse != nil && n.External == nil && n.Table(table) != nil
 }
 
 // warehouseTable returns a table as the warehouse has it. Where nothing else is said its rows are sorted by event time.
@@ -103,63 +118,119 @@ func (l *loader) table(ctx context.Context, t *schema.Table) error {
 			return err
 		}
 		l.notePending(t.Name, registered, k.progress)
-		moved := catalog.LoadProgress{Warehouse: l.node.WarehouseName, Slots: maps.Clone(k.progress.Slots)}
-		var commits []port.LoadCommit
-		more = false
-		for _, p := range slices.Sorted(maps.Keys(registered)) {
-			log := commitlog.Log{Table: t.Name, TopicPartition: record.TopicPartition{Topic: t.Topic, Partition: p}}
-			found, last, left, err := l.news(ctx, log, t, k.progress.After(p), registered[p].Slot)
-			if err != nil {
-				return err
-			}
-			commits, more = append(commits, found...), more || left
-			if last > moved.After(p) {
-				moved.Slots[p] = last
-			}
+		p := &page{progress: k.progress.Clone(), places: map[string]place{}}
+		p.progress.Warehouse = l.node.WarehouseName
+		if err := l.read(ctx, t, registered, p); err != nil {
+			return err
 		}
-		if maps.Equal(moved.Slots, k.progress.Slots) {
-			l.board.noteLoaded(of, moved.Slots)
+		if maps.Equal(p.progress.Slots, k.progress.Slots) {
+			l.board.noteLoaded(of, p.progress.Slots)
 			return nil
 		}
-		if err := l.load(ctx, t, described, commits); err != nil {
+		if err := l.load(ctx, t, described, p); err != nil {
 			return err
 		}
-		if err := l.save(ctx, of, k, moved); err != nil {
+		if err := l.save(ctx, of, k, p.progress); err != nil {
 			return err
 		}
-		l.board.noteLoaded(of, moved.Slots)
-		l.notePending(t.Name, registered, moved)
+		if gone := p.progress.Gone - k.progress.Gone; gone > 0 {
+			l.node.Log.Warn("slots were deleted before they were loaded: their rows are in the bucket, and not in the warehouse (store.keepLog)",
+				"table", t.Name, "slots", gone)
+		}
+		l.board.noteLoaded(of, p.progress.Slots)
+		l.notePending(t.Name, registered, p.progress)
+		more = p.more
 	}
 	return nil
 }
 
-// news returns the commits of a log behind a slot, up to and with one that is registered, the slot up to which they go, and whether there are more.
-func (l *loader) news(
-	ctx context.Context, log commitlog.Log, t *schema.Table, after, through commitlog.Slot,
-) (commits []port.LoadCommit, last commitlog.Slot, more bool, err error) {
-	last = after
+// A page is what is loaded together, and the progress that follows from it.
+type page struct {
+	progress catalog.LoadProgress
+	commits  []port.LoadCommit
+	places   map[string]place // by the commits' ids
+	more     bool
+}
+
+type place struct {
+	partition record.Partition
+	slot      commitlog.Slot
+}
+
+// read reads what is new in the logs of a table, up to what is registered.
+func (l *loader) read(ctx context.Context, t *schema.Table, registered map[record.Partition]catalog.Cursor, p *page) error {
+	for _, n := range slices.Sorted(maps.Keys(registered)) {
+		log := commitlog.Log{Table: t.Name, TopicPartition: record.TopicPartition{Topic: t.Topic, Partition: n}}
+		after := p.progress.After(n)
+		found, err := l.news(ctx, log, t, after, registered[n].Slot)
+		if err != nil {
+			return err
+		}
+		p.more = p.more || found.more
+		if found.last <= after {
+			continue
+		}
+		p.progress.Slots[n] = found.last
+		p.progress.Gone += int64(found.first - after - 1)
+		for _, c := range found.commits {
+			p.commits = append(p.commits, c.LoadCommit)
+			p.places[c.ID] = place{n, c.slot}
+		}
+	}
+	return nil
+}
+
+// news is what a log has behind a slot.
+type news struct {
+	commits     []slotCommit
+	first, last commitlog.Slot // that were read; last is the slot behind which they lie, if there are none
+	more        bool
+}
+
+type slotCommit struct {
+	port.LoadCommit
+	slot commitlog.Slot
+}
+
+// news returns the commits of a log behind a slot, up to and with one that is registered.
+func (l *loader) news(ctx context.Context, log commitlog.Log, t *schema.Table, after, through commitlog.Slot) (news, error) {
+	n := news{last: after}
 	if after >= through {
-		return nil, last, false, nil
+		return n, nil
 	}
 	entries, more, err := readEntries(ctx, l.node.Store, log, after, int(min(through-after, loadPage)))
 	if err != nil {
-		return nil, last, false, err
+		return n, err
 	}
-	for _, e := range entries {
+	for i, e := range entries {
 		if e.Slot > through {
 			break
 		}
-		last = e.Slot
-		if len(e.Files) == 0 {
-			continue
+		if n.last = e.Slot; i == 0 {
+			n.first = e.Slot
 		}
-		columns, err := l.columnsOf(ctx, t, e.Fingerprint)
+		commits, err := l.commitsOf(ctx, log, t, e)
 		if err != nil {
-			return nil, last, false, fmt.Errorf("slot %d of %s: %w", e.Slot, log, err)
+			return n, err
 		}
-		commits = append(commits, catalog.LoadCommits(log, t.Name, e, columns)...)
+		for _, c := range commits {
+			n.commits = append(n.commits, slotCommit{c, e.Slot})
+		}
 	}
-	return commits, last, more && last < through, nil
+	n.more = more && n.last < through
+	return n, nil
+}
+
+// commitsOf returns what an entry of a log has for the log's table.
+func (l *loader) commitsOf(ctx context.Context, log commitlog.Log, t *schema.Table, e *commitlog.Entry) ([]port.LoadCommit, error) {
+	if len(e.Files) == 0 {
+		return nil, nil
+	}
+	columns, err := l.columnsOf(ctx, t, e.Fingerprint)
+	if err != nil {
+		return nil, fmt.Errorf("slot %d of %s: %w", e.Slot, log, err)
+	}
+	return catalog.LoadCommits(log, t.Name, e, columns), nil
 }
 
 // columnsOf returns the names of the columns of files that were written under a fingerprint.
@@ -182,77 +253,38 @@ func (l *loader) columnsOf(ctx context.Context, t *schema.Table, fingerprint str
 	return l.columns[fingerprint], nil
 }
 
-// load has commits loaded, and checks that all of them are.
-func (l *loader) load(ctx context.Context, t *schema.Table, described port.WarehouseTable, commits []port.LoadCommit) error {
+// load has the commits of a page loaded, but for those that cannot be: they are set aside.
+func (l *loader) load(ctx context.Context, t *schema.Table, described port.WarehouseTable, p *page) error {
 	if !l.ensured[t.Name] {
 		if err := l.node.Warehouse.EnsureTable(ctx, described); err != nil {
 			return err
 		}
 		l.ensured[t.Name] = true
 	}
-	if len(commits) == 0 {
+	if len(p.commits) == 0 {
 		return nil
 	}
-	loaded, err := l.node.Warehouse.Load(ctx, described, commits)
+	wanted := p.commits
+	loaded, err := l.node.Warehouse.Load(ctx, described, wanted)
+	for rejected := port.Rejections(err); len(rejected) > 0; rejected = port.Rejections(err) {
+		if wanted, err = l.setAside(ctx, t, described, p, wanted, rejected, err); err != nil {
+			return err
+		}
+		loaded, err = l.node.Warehouse.Load(ctx, described, wanted)
+	}
 	if err != nil {
 		return err
 	}
-	if left := catalog.Unloaded(commits, loaded); len(left) > 0 {
-		return fmt.Errorf("the log of loads lacks %d of %d commits that were loaded, the first is %s", len(left), len(commits), left[0].ID)
+	if left := catalog.Unloaded(wanted, loaded); len(left) > 0 {
+		return fmt.Errorf("the log of loads lacks %d of %d commits that were loaded, the first is %s", len(left), len(wanted), left[0].ID)
 	}
 	rows := int64(0)
 	for _, c := range loaded {
 		rows += c.Rows
+		p.loaded(c.ID)
 	}
 	l.node.Metrics.Loaded.WithLabelValues(t.Name).Add(float64(len(loaded)))
 	l.node.Log.Info("loaded commits", "table", t.Name, "commits", len(loaded), "rows", rows)
 	l.board.noteLoad(t.Name, func(s *messages.LoadStatus) { s.Loaded, s.Rows = s.Loaded+int64(len(loaded)), s.Rows+rows })
-	return nil
-}
-
-func (l *loader) notePending(table string, registered map[record.Partition]catalog.Cursor, p catalog.LoadProgress) {
-	pending := int64(0)
-	for n, c := range registered {
-		pending += max(0, int64(c.Slot-p.After(n)))
-	}
-	l.board.noteLoad(table, func(s *messages.LoadStatus) { s.Pending = pending })
-}
-
-func (l *loader) progressOf(ctx context.Context, of topicOf) (*loadKept, error) {
-	if k := l.progress[of]; k != nil {
-		return k, nil
-	}
-	k := &loadKept{progress: catalog.LoadProgress{Slots: catalog.Slots{}}}
-	body, etag, err := l.node.Store.Get(ctx, catalog.LoadProgressKey(l.node.WarehouseName, of.table, of.topic))
-	switch {
-	case isNotFound(err):
-	case err != nil:
-		return nil, fmt.Errorf("read the progress of loads: %w", err)
-	default:
-		if k.progress, err = catalog.DecodeLoadProgress(body); err != nil {
-			return nil, err
-		}
-		k.etag = etag
-	}
-	l.progress[of] = k
-	return k, nil
-}
-
-// save writes the progress where nobody else has written one meanwhile; it is read again in any case.
-func (l *loader) save(ctx context.Context, of topicOf, before *loadKept, p catalog.LoadProgress) error {
-	delete(l.progress, of)
-	key := catalog.LoadProgressKey(l.node.WarehouseName, of.table, of.topic)
-	var err error
-	if before.etag == "" {
-		err = l.node.Store.PutIfAbsent(ctx, key, p.Encode())
-	} else {
-		err = l.node.Store.PutIfMatch(ctx, key, p.Encode(), before.etag)
-	}
-	if errors.Is(err, port.ErrConflict) || isNotFound(err) {
-		return nil // another catalog loads too; what it has written counts
-	}
-	if err != nil {
-		return fmt.Errorf("write the progress of loads: %w", err)
-	}
 	return nil
 }

@@ -28,6 +28,9 @@ type TableLoads struct {
 	Rows    int64  `json:"rows"`    // that it tells of
 	Counted int64  `json:"counted"` // rows of the table
 	Pending int64  `json:"pending"` // slots that are registered and not looked at yet
+	Gone    int64  `json:"gone"`    // slots that were deleted before they were looked at
+
+	Aside []catalog.Aside `json:"aside"` // commits that cannot be loaded
 }
 
 // NewLoads returns the loads of a node.
@@ -41,18 +44,14 @@ func (l *Loads) Status(ctx context.Context) ([]TableLoads, error) {
 			continue
 		}
 		s := TableLoads{Table: t.Name}
-		loaded, err := l.node.Warehouse.LoadedOf(ctx, strings.ToLower(t.Name), nil)
-		if err == nil {
+		var err error
+		if s.Commits, s.Rows, err = l.node.Warehouse.LoadedSum(ctx, strings.ToLower(t.Name)); err == nil {
 			s.Counted, err = l.node.Warehouse.Rows(ctx, strings.ToLower(t.Name))
 		}
 		if err != nil && !errors.Is(err, port.ErrNotFound) { // not made yet: nothing is loaded
 			return all, fmt.Errorf("table %s: %w", t.Name, err)
 		}
-		s.Commits = int64(len(loaded))
-		for _, c := range loaded {
-			s.Rows += c.Rows
-		}
-		if s.Pending, err = l.pending(ctx, t); err != nil {
+		if err := l.progress(ctx, t, &s); err != nil {
 			return all, fmt.Errorf("table %s: %w", t.Name, err)
 		}
 		all = append(all, s)
@@ -60,20 +59,21 @@ func (l *Loads) Status(ctx context.Context) ([]TableLoads, error) {
 	return all, nil
 }
 
-func (l *Loads) pending(ctx context.Context, t *schema.Table) (int64, error) {
+// progress says how far the loads of a table have come.
+func (l *Loads) progress(ctx context.Context, t *schema.Table, s *TableLoads) error {
 	registered, err := l.registered(ctx, t)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	k, err := newLoader(l.node, newBoard()).progressOf(ctx, topicOf{t.Name, t.Topic})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	pending := int64(0)
 	for p, c := range registered.Logs {
-		pending += max(0, int64(c.Slot-k.progress.After(p)))
+		s.Pending += max(0, int64(c.Slot-k.progress.After(p)))
 	}
-	return pending, nil
+	s.Gone, s.Aside = k.progress.Gone, k.progress.Aside
+	return nil
 }
 
 // registered reads how far the files of a table are registered.
@@ -88,19 +88,22 @@ func (l *Loads) registered(ctx context.Context, t *schema.Table) (catalog.Progre
 	return catalog.DecodeProgress(body)
 }
 
-// Retry loads what is registered of some tables, or of all, now.
+// Retry loads what is registered of some tables, or of all, now, and tries what is set aside once more.
 func (l *Loads) Retry(ctx context.Context, tables ...string) error {
 	b := newBoard()
-	only := *l.node
-	only.LoadTables = tables
-	for _, t := range l.node.Tables {
+	loader := newLoader(l.node, b)
+	loader.retry = true
+	if len(tables) > 0 {
+		loader.tables = slices.DeleteFunc(slices.Clone(loader.tables), func(t *schema.Table) bool { return !slices.Contains(tables, t.Name) })
+	}
+	for _, t := range loader.tables {
 		p, err := l.registered(ctx, t)
 		if err != nil {
 			return fmt.Errorf("table %s: %w", t.Name, err)
 		}
 		b.noteProgress(topicOf{t.Name, t.Topic}, p, 0)
 	}
-	return newLoader(&only, b).round(ctx).err
+	return loader.round(ctx).err
 }
 
 // reloadTries is how often a reload begins again because commits have come meanwhile.
@@ -167,16 +170,16 @@ func (l *Loads) commitsOf(
 	v := commitlog.HiveValues(window)
 	var of []port.LoadCommit
 	for after, more := commitlog.None, true; more; {
-		var found []port.LoadCommit
-		var err error
-		if found, after, more, err = loader.news(ctx, log, t, after, through); err != nil {
+		found, err := loader.news(ctx, log, t, after, through)
+		if err != nil {
 			return nil, err
 		}
-		for _, c := range found {
+		for _, c := range found.commits {
 			if slices.Equal(c.Values, v[:]) {
-				of = append(of, c)
+				of = append(of, c.LoadCommit)
 			}
 		}
+		after, more = found.last, found.more
 	}
 	return of, nil
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"citystream/engine/enginetest"
 	"citystream/engine/port"
 )
@@ -31,8 +33,8 @@ func TestAHivePartitionIsReloadedWithAllItsCommits(t *testing.T) {
 		t.Error(err)
 	}
 	s, err := loads.Status(t.Context())
-	if err != nil || len(s) != 1 || s[0] != (TableLoads{Table: "gps_data", Commits: 3, Rows: 30, Counted: 30}) {
-		t.Errorf("%v, %v", s, err)
+	if diff := cmp.Diff([]TableLoads{{Table: "gps_data", Commits: 3, Rows: 30, Counted: 30}}, s); diff != "" || err != nil {
+		t.Errorf("%s, %v", diff, err)
 	}
 }
 
@@ -106,5 +108,30 @@ func TestLoadsAreRetriedByHand(t *testing.T) {
 	}
 	if s, err := loads.Status(t.Context()); err != nil || s[0].Pending != 0 || s[0].Counted != 10 {
 		t.Errorf("after: %v, %v", s, err)
+	}
+}
+
+// sumsWarehouse hands out no list of everything that was ever loaded.
+type sumsWarehouse struct {
+	port.Warehouse
+	t *testing.T
+}
+
+func (w *sumsWarehouse) LoadedOf(ctx context.Context, table string, values []string) ([]port.LoadedCommit, error) {
+	if values == nil {
+		w.t.Error("the whole log of loads was read")
+	}
+	return w.Warehouse.LoadedOf(ctx, table, values)
+}
+
+func TestTheStatusOfLoadsAsksForSums(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.commit(0, hourOf(0), 0)
+	l.commit(1, hourOf(0), 0)
+	l.follow().settled()
+	s, err := l.loadsOf(&sumsWarehouse{l.warehouse, t}).Status(t.Context())
+	if err != nil || len(s) != 1 || s[0].Commits != 2 || s[0].Rows != 20 {
+		t.Errorf("%v, %v", s, err)
 	}
 }

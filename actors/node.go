@@ -73,7 +73,6 @@ type Node struct {
 	Warehouse     port.Warehouse       // nil: nothing is loaded
 	External      *port.ExternalSchema // the warehouse shows the catalog's tables instead, and nothing is loaded
 	WarehouseName string               // which one it is: its progress is kept apart from that of others
-	LoadTables    []string             // that are loaded; none is all
 	LoadKeys      map[string]LoadKeys
 	LoadEvery     time.Duration // commits that come in that time are loaded together
 }

@@ -24,7 +24,7 @@ type Redshift struct {
 	IAMRole   string        `yaml:"iamRole" default:"default" check:"given" doc:"ARN of the role by which Redshift reads the bucket and Glue; default is the default role of the workgroup or cluster"`
 	Every     time.Duration `yaml:"every" default:"60s" min:"100ms" max:"24h" doc:"commits are loaded together, so often: a transaction takes Redshift seconds, however small it is"`
 	DistKeys  []string      `yaml:"distKeys" default:"" check:"columns" doc:"columns by which rows are spread, as table.column, one of a table; without one the service decides. Only for tables that are not made yet"`
-	SortKeys  []string      `yaml:"sortKeys" default:"" check:"columns" doc:"columns by which rows are sorted, as table.column, the first of a table first; without one the service decides. Only for tables that are not made yet"`
+	SortKeys  []string      `yaml:"sortKeys" default:"" check:"columns" doc:"columns by which rows are sorted, as table.column, the first of a table first; without one they are sorted by event time, if the table has one. Only for tables that are not made yet"`
 }
 
 // Keys returns the distribution key and the sort keys of a table, as they are spelled in its schema.

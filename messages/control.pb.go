@@ -2174,6 +2174,8 @@ type LoadStatus struct {
 	Pending       int64                  `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`   // slots that are registered and not looked at yet
 	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`        // why the last load failed; empty if it went well
 	Failures      int64                  `protobuf:"varint,6,opt,name=failures,proto3" json:"failures,omitempty"` // in a row
+	Aside         int64                  `protobuf:"varint,7,opt,name=aside,proto3" json:"aside,omitempty"`       // commits that cannot be loaded and are set aside
+	Gone          int64                  `protobuf:"varint,8,opt,name=gone,proto3" json:"gone,omitempty"`         // slots that were deleted before they were looked at
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2246,6 +2248,20 @@ func (x *LoadStatus) GetError() string {
 func (x *LoadStatus) GetFailures() int64 {
 	if x != nil {
 		return x.Failures
+	}
+	return 0
+}
+
+func (x *LoadStatus) GetAside() int64 {
+	if x != nil {
+		return x.Aside
+	}
+	return 0
+}
+
+func (x *LoadStatus) GetGone() int64 {
+	if x != nil {
+		return x.Gone
 	}
 	return 0
 }
@@ -2442,7 +2458,7 @@ const file_control_proto_rawDesc = "" +
 	"\aqueries\x18\v \x01(\x03R\aqueries\x12\x1f\n" +
 	"\vtotal_bytes\x18\f \x01(\x03R\n" +
 	"totalBytes\x12#\n" +
-	"\rtotal_dollars\x18\r \x01(\x01R\ftotalDollars\"\x9a\x01\n" +
+	"\rtotal_dollars\x18\r \x01(\x01R\ftotalDollars\"\xc4\x01\n" +
 	"\n" +
 	"LoadStatus\x12\x14\n" +
 	"\x05table\x18\x01 \x01(\tR\x05table\x12\x16\n" +
@@ -2450,7 +2466,9 @@ const file_control_proto_rawDesc = "" +
 	"\x04rows\x18\x03 \x01(\x03R\x04rows\x12\x18\n" +
 	"\apending\x18\x04 \x01(\x03R\apending\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x1a\n" +
-	"\bfailures\x18\x06 \x01(\x03R\bfailuresB\x15Z\x13citystream/messagesb\x06proto3"
+	"\bfailures\x18\x06 \x01(\x03R\bfailures\x12\x14\n" +
+	"\x05aside\x18\a \x01(\x03R\x05aside\x12\x12\n" +
+	"\x04gone\x18\b \x01(\x03R\x04goneB\x15Z\x13citystream/messagesb\x06proto3"
 
 var (
 	file_control_proto_rawDescOnce sync.Once

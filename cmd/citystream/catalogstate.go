@@ -50,6 +50,8 @@ type loadState struct {
 	Pending  int64  `json:"pending"` // slots
 	Failures int64  `json:"failures"`
 	Error    string `json:"error,omitempty"`
+	Aside    int64  `json:"aside"` // commits that cannot be loaded
+	Gone     int64  `json:"gone"`  // slots
 }
 
 func catalogStateOf(c *messages.CatalogStatus) *catalogState {
@@ -68,7 +70,7 @@ func catalogStateOf(c *messages.CatalogStatus) *catalogState {
 		})
 	}
 	for _, l := range c.Loads {
-		s.Loads = append(s.Loads, loadState{l.Table, l.Loaded, l.Rows, l.Pending, l.Failures, l.Error})
+		s.Loads = append(s.Loads, loadState{l.Table, l.Loaded, l.Rows, l.Pending, l.Failures, l.Error, l.Aside, l.Gone})
 	}
 	return s
 }
@@ -96,9 +98,9 @@ func (s *catalogState) write(w io.Writer) {
 	}
 	if len(s.Loads) > 0 {
 		t = newTable(w)
-		t.AppendHeader(table.Row{"Redshift", "commits loaded", "rows", "slots pending", "failures in a row"})
+		t.AppendHeader(table.Row{"Redshift", "commits loaded", "rows", "slots pending", "failures in a row", "set aside", "slots gone"})
 		for _, x := range s.Loads {
-			t.AppendRow(table.Row{x.Table, x.Loaded, x.Rows, x.Pending, x.Failures})
+			t.AppendRow(table.Row{x.Table, x.Loaded, x.Rows, x.Pending, x.Failures, x.Aside, x.Gone})
 		}
 		t.Render()
 	}

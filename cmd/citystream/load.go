@@ -64,7 +64,7 @@ func loadStatusCommand() *cobra.Command {
 func loadRetryCommand() *cobra.Command {
 	var names []string
 	c := &cobra.Command{
-		Use: "retry", Short: "Load now what is committed and not loaded yet", Args: cobra.NoArgs,
+		Use: "retry", Short: "Load now what is committed and not loaded yet, and what is set aside", Args: cobra.NoArgs,
 		Example: "  citystream load retry\n  citystream load retry --table gps_data",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return withLoads(c, func(cfg *config.Config, l *actors.Loads) error {
@@ -157,10 +157,18 @@ func writeLoads(w io.Writer, all []actors.TableLoads, asJSON bool) error {
 		return e.Encode(all)
 	}
 	t := newTable(w)
-	t.AppendHeader(table.Row{"table", "commits loaded", "rows in them", "rows in the table", "slots to be looked at"})
+	t.AppendHeader(table.Row{"table", "commits loaded", "rows in them", "rows in the table", "slots to be looked at", "set aside", "slots gone"})
 	for _, s := range all {
-		t.AppendRow(table.Row{s.Table, s.Commits, s.Rows, s.Counted, s.Pending})
+		t.AppendRow(table.Row{s.Table, s.Commits, s.Rows, s.Counted, s.Pending, len(s.Aside), s.Gone})
 	}
 	t.Render()
+	for _, s := range all {
+		for _, a := range s.Aside {
+			fmt.Fprintf(w, "%s: commit %s is set aside: %s\n", s.Table, a.ID, a.Reason)
+		}
+		if s.Gone > 0 {
+			fmt.Fprintf(w, "%s: %d slots were deleted before they were loaded (store.keepLog): their rows are in the bucket only\n", s.Table, s.Gone)
+		}
+	}
 	return nil
 }

@@ -57,7 +57,7 @@ type query struct {
 	region, file, output, out string
 }
 
-func (q *query) run(c *cobra.Command, args []string) (err error) {
+func (q *query) run(c *cobra.Command, args []string) error {
 	sql, err := q.statement(c.InOrStdin(), args)
 	if err != nil {
 		return err
@@ -77,18 +77,43 @@ func (q *query) run(c *cobra.Command, args []string) (err error) {
 	if q.region != "" && cfg.AWS.Endpoint == "" {
 		cfg.AWS.Endpoint = "https://athena." + q.region + ".amazonaws.com"
 	}
-	w := c.OutOrStdout()
-	if q.out != "" {
-		f, err := os.Create(q.out)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		w = f
+	to := func(w io.Writer) error {
+		return withAWS(c.Context(), cfg, func(clients aws.Config) error {
+			return stream(c.Context(), clients, cfg, sql, q.writer(w))
+		})
 	}
-	return withAWS(c.Context(), cfg, func(clients aws.Config) error {
-		return stream(c.Context(), clients, cfg, sql, q.writer(w))
-	})
+	if q.out == "" {
+		return to(c.OutOrStdout())
+	}
+	return intoFile(q.out, to)
+}
+
+// intoFile has a file written. Nothing is made of it, and what it had stays, until there is something to write or the writing is done.
+func intoFile(name string, write func(io.Writer) error) error {
+	f := &lateFile{name: name}
+	err := write(f)
+	if err == nil && f.file == nil {
+		_, err = f.Write(nil)
+	}
+	if f.file != nil {
+		err = errors.Join(err, f.file.Close())
+	}
+	return err
+}
+
+// lateFile is a file that the first write makes.
+type lateFile struct {
+	name string
+	file *os.File
+}
+
+func (f *lateFile) Write(b []byte) (n int, err error) {
+	if f.file == nil {
+		if f.file, err = os.Create(f.name); err != nil {
+			return 0, err
+		}
+	}
+	return f.file.Write(b)
 }
 
 // statement returns the text to run: the argument, or what a file has.

@@ -25,7 +25,8 @@ func Warehouse(t *schema.Table, distKey string, sortKeys []string) port.Warehous
 }
 
 // LoadCommits returns what an entry of a log has for a table, one commit for each Hive partition, in the order of its files. columns are those
-// of the files under the entry's fingerprint; nil says that they are the table's.
+// of the files under the entry's fingerprint; nil says that they are the table's. The entry's id is in those of its commits: the log of another
+// bucket that was loaded into the same warehouse has the same slots, and other rows.
 func LoadCommits(log commitlog.Log, table string, e *commitlog.Entry, columns []string) []port.LoadCommit {
 	var commits []port.LoadCommit
 	at := map[record.Micros]int{}
@@ -38,7 +39,7 @@ func LoadCommits(log commitlog.Log, table string, e *commitlog.Entry, columns []
 			v := commitlog.HiveValues(f.Window)
 			i, at[f.Window] = len(commits), len(commits)
 			commits = append(commits, port.LoadCommit{
-				ID:     fmt.Sprintf("%s/%s/%d/%d/%s/%s", log.Table, log.Topic, log.Partition, e.Slot, v[0], v[1]),
+				ID:     fmt.Sprintf("%s/%s/%d/%d/%s/%s/%s", log.Table, log.Topic, log.Partition, e.Slot, e.ID, v[0], v[1]),
 				Values: v[:], Columns: columns,
 			})
 		}

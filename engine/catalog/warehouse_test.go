@@ -45,7 +45,7 @@ func TestAnEntryIsACommitForEachOfItsHivePartitions(t *testing.T) {
 	file := func(table, key string, window record.Micros) commitlog.File {
 		return commitlog.File{Table: table, Key: key, Window: window, Rows: 7, Bytes: 99, Parts: []port.Part{{SizeBytes: 3}, {SizeBytes: 4}}}
 	}
-	e := &commitlog.Entry{Slot: 12, Files: []commitlog.File{
+	e := &commitlog.Entry{ID: "E1", Slot: 12, Files: []commitlog.File{
 		file("trips", "a", five), file("dead_letters", "x", five), file("trips", "b", five+record.Micros(time.Hour/time.Microsecond)), file("trips", "c", five),
 	}}
 	loaded := func(keys ...string) (files []port.LoadFile) {
@@ -55,11 +55,22 @@ func TestAnEntryIsACommitForEachOfItsHivePartitions(t *testing.T) {
 		return files
 	}
 	want := []port.LoadCommit{
-		{ID: "trips/topic/3/12/2026-11-22/05", Values: []string{"2026-11-22", "05"}, Files: loaded("a", "c"), Columns: []string{"id"}},
-		{ID: "trips/topic/3/12/2026-11-22/06", Values: []string{"2026-11-22", "06"}, Files: loaded("b"), Columns: []string{"id"}},
+		{ID: "trips/topic/3/12/E1/2026-11-22/05", Values: []string{"2026-11-22", "05"}, Files: loaded("a", "c"), Columns: []string{"id"}},
+		{ID: "trips/topic/3/12/E1/2026-11-22/06", Values: []string{"2026-11-22", "06"}, Files: loaded("b"), Columns: []string{"id"}},
 	}
 	got := LoadCommits(commitlog.Log{Table: "trips", TopicPartition: record.TopicPartition{Topic: "topic", Partition: 3}}, "trips", e, []string{"id"})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("commits differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheSameSlotOfAnotherBucketIsAnotherCommit(t *testing.T) {
+	t.Parallel()
+	log := commitlog.Log{Table: "trips", TopicPartition: record.TopicPartition{Topic: "topic", Partition: 3}}
+	files := []commitlog.File{{Table: "trips", Key: "a", Rows: 7}}
+	one := LoadCommits(log, "trips", &commitlog.Entry{ID: "E1", Slot: 12, Files: files}, nil)
+	two := LoadCommits(log, "trips", &commitlog.Entry{ID: "E2", Slot: 12, Files: files}, nil)
+	if one[0].ID == two[0].ID {
+		t.Errorf("both are %s: the second would count as loaded", one[0].ID)
 	}
 }

@@ -50,6 +50,13 @@ func (w *FakeWarehouse) SetFile(key string, columns []string, rows [][]string) {
 	w.files[key] = fakeLoadFile{columns, rows}
 }
 
+// Drop takes a table away with its rows and what the log of loads has of it, as a schema that is dropped does.
+func (w *FakeWarehouse) Drop(table string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.tables, table)
+}
+
 // SetExternalRows says how many rows a table of Glue has, as an external schema shows them.
 func (w *FakeWarehouse) SetExternalRows(table string, rows int64) {
 	w.mu.Lock()
@@ -127,7 +134,7 @@ func (w *FakeWarehouse) Load(ctx context.Context, table port.WarehouseTable, com
 		if _, ok := t.log[c.ID]; !ok {
 			rows, err := w.rowsOf(t, table, c)
 			if err != nil {
-				wrong = errors.Join(wrong, fmt.Errorf("commit %s: %w", c.ID, err))
+				wrong = errors.Join(wrong, &port.RejectedError{ID: c.ID, Err: err})
 				continue
 			}
 			t.rows = append(t.rows, rows...)
@@ -236,6 +243,15 @@ func (w *FakeWarehouse) Loaded(ctx context.Context, table string, ids []string) 
 // LoadedOf implements port.Warehouse.
 func (w *FakeWarehouse) LoadedOf(ctx context.Context, table string, values []string) ([]port.LoadedCommit, error) {
 	return w.logged(ctx, table, func(c port.LoadedCommit) bool { return values == nil || slices.Equal(c.Values, values) })
+}
+
+// LoadedSum implements port.Warehouse.
+func (w *FakeWarehouse) LoadedSum(ctx context.Context, table string) (commits, rows int64, err error) {
+	loaded, err := w.LoadedOf(ctx, table, nil)
+	for _, c := range loaded {
+		rows += c.Rows
+	}
+	return int64(len(loaded)), rows, err
 }
 
 func (w *FakeWarehouse) logged(ctx context.Context, table string, keep func(port.LoadedCommit) bool) ([]port.LoadedCommit, error) {

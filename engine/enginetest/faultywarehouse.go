@@ -38,6 +38,11 @@ func (w *faultyWarehouse) LoadedOf(ctx context.Context, table string, values []s
 	return answered(done, err)
 }
 
+func (w *faultyWarehouse) LoadedSum(ctx context.Context, table string) (commits, rows int64, err error) {
+	err = w.life.do("LoadedSum", func() (err error) { commits, rows, err = w.w.LoadedSum(ctx, table); return err })
+	return commits, rows, err
+}
+
 func (w *faultyWarehouse) Rows(ctx context.Context, table string) (rows int64, err error) {
 	err = w.life.do("Rows", func() (err error) { rows, err = w.w.Rows(ctx, table); return err })
 	return rows, err

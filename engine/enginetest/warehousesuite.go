@@ -168,6 +168,13 @@ func (h *warehouseTest) holds(t *testing.T, commits ...port.LoadCommit) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	told := int64(0)
+	for _, c := range logged {
+		told += c.Rows
+	}
+	if n, rows, err := h.w.LoadedSum(t.Context(), "loads"); err != nil || n != int64(len(logged)) || rows != told {
+		t.Errorf("the sums of the log of loads are %d and %d, %v, want %d and %d", n, rows, err, len(logged), told)
+	}
 	all := loadedOf(commits...)
 	slices.SortFunc(all, func(a, b port.LoadedCommit) int { return strings.Compare(a.ID, b.ID) })
 	if diff := cmp.Diff(all, append([]port.LoadedCommit{}, logged...)); diff != "" {
@@ -208,6 +215,9 @@ func (h *warehouseTest) ensureAgain(t *testing.T) {
 func (h *warehouseTest) missing(t *testing.T) {
 	if _, err := h.w.Rows(t.Context(), "loads"); !errors.Is(err, port.ErrNotFound) {
 		t.Errorf("Rows: got %v, want ErrNotFound", err)
+	}
+	if commits, rows, err := h.w.LoadedSum(t.Context(), "loads"); err != nil || commits != 0 || rows != 0 {
+		t.Errorf("LoadedSum: got %d, %d, %v", commits, rows, err)
 	}
 	if done, err := h.w.Loaded(t.Context(), "loads", []string{"a"}); err != nil || len(done) != 0 {
 		t.Errorf("Loaded: got %v, %v", done, err)
@@ -277,6 +287,9 @@ func (h *warehouseTest) wrong(t *testing.T) {
 	_, err := h.w.Load(t.Context(), LoadTable, []port.LoadCommit{a, b, c, d, e})
 	if !errors.Is(err, port.ErrQueryFailed) || !strings.Contains(err.Error(), c.ID) || !strings.Contains(err.Error(), d.ID) {
 		t.Errorf("got %v, want ErrQueryFailed that names both commits", err)
+	}
+	if rejected := port.Rejections(err); len(rejected) != 2 || rejected[0].ID != c.ID || rejected[1].ID != d.ID {
+		t.Errorf("%v are rejected, want both commits", rejected)
 	}
 	h.holds(t, a, b, e)
 	bad := h.commit(t, "bad", "05", 1, false)

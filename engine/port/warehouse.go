@@ -25,7 +25,8 @@ type Warehouse interface {
 	EnsureTable(ctx context.Context, table WarehouseTable) error
 	// Load adds the rows of commits that are not loaded yet, in as few transactions as the service's limits allow, and returns
 	// what the log of loads has of each of the given commits, in their order. After an error some of the transactions may be done.
-	// Files with other rows than their commits tell of, or with other columns, are ErrQueryFailed and add nothing.
+	// Files with other rows than their commits tell of, or with other columns, are ErrQueryFailed and add nothing. The error has a
+	// RejectedError for each commit that was found to be at fault, see Rejections; there may be more of them.
 	Load(ctx context.Context, table WarehouseTable, commits []LoadCommit) ([]LoadedCommit, error)
 	// Reload replaces the rows of one Hive partition in one transaction, and enters its commits into the log of loads. To leave
 	// nothing out, call LoadedOf first, list the partition's files then, and give both: if the log has a further commit of this
@@ -35,6 +36,8 @@ type Warehouse interface {
 	Loaded(ctx context.Context, table string, ids []string) ([]LoadedCommit, error)
 	// LoadedOf returns what the log of loads has of a Hive partition, in the order of ids. nil values are all Hive partitions.
 	LoadedOf(ctx context.Context, table string, values []string) ([]LoadedCommit, error)
+	// LoadedSum returns how many commits of a table the log of loads has, and how many rows it tells of.
+	LoadedSum(ctx context.Context, table string) (commits, rows int64, err error)
 	// Rows counts the rows of a table, or ErrNotFound. In a schema that EnsureExternalSchema made these are the files' rows.
 	Rows(ctx context.Context, table string) (int64, error)
 	// EnsureExternalSchema makes this warehouse's schema one that shows the tables of a Glue database (Spectrum), if it is missing.
@@ -57,9 +60,36 @@ type WarehouseColumn struct {
 	Name, Type string
 }
 
+// A RejectedError says why a commit cannot be loaded, also by itself.
+type RejectedError struct {
+	ID  string
+	Err error
+}
+
+func (e *RejectedError) Error() string { return "commit " + e.ID + ": " + e.Err.Error() }
+
+func (e *RejectedError) Unwrap() error { return e.Err }
+
+// Rejections returns every RejectedError in an error, in their order, where errors.As finds the first only.
+func Rejections(err error) []*RejectedError {
+	switch e := err.(type) {
+	case *RejectedError:
+		return []*RejectedError{e}
+	case interface{ Unwrap() []error }:
+		var all []*RejectedError
+		for _, part := range e.Unwrap() {
+			all = append(all, Rejections(part)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		return Rejections(e.Unwrap())
+	}
+	return nil
+}
+
 // A LoadCommit is what one slot of a commit log has for one Hive partition.
 type LoadCommit struct {
-	ID     string   // unique in the table: its log, its slot and its Hive partition
+	ID     string   // unique in the table: its log, its slot, its entry and its Hive partition
 	Values []string // of the table's PartitionKeys
 	Files  []LoadFile
 	// Columns are the names of the files' columns in their order, which is how they are told apart; nil is all of the table's. Files that were

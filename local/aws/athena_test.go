@@ -97,6 +97,10 @@ func TestSQLReadsNothingButTheTablesThatItNames(t *testing.T) {
 		"ATTACH '/tmp/x.db'", "INSTALL httpfs", "LOAD httpfs", "SET threads = 8", "RESET lock_configuration", "PRAGMA database_list",
 		"CREATE TABLE x AS SELECT 1", "INSERT INTO known_data VALUES (1)", "DELETE FROM known_data", "DROP VIEW known_data", "CALL pragma_version()",
 		"EXPORT DATABASE '/tmp/x'", "USE memory", "VACUUM", "CHECKPOINT", "FROM read_csv('/etc/passwd')", "-- SELECT\nSET threads = 8",
+		"SELECT 1 AS a -- \r; COPY (SELECT 1) TO '/tmp/x'", "SELECT 1 AS a /* /* */ '*/ ; COPY (SELECT 1) TO ''/tmp/x'' --'", "SELECT * FROM known_data, '" + secret + "'",
+		"SELECT * FROM ('" + secret + "' CROSS JOIN known_data)", "SELECT * FROM (TABLE '" + secret + "')", "SELECT * FROM (SUMMARIZE '" + secret + "')", "SELECT * FROM x: '" + secret + "'",
+		"SELECT E'\\'', (SELECT a FROM ''" + secret + "'') --'", "SELECT e'\\', 1 AS a FROM '" + secret + "' --'", "SELECT 1e'\\', 1 AS a FROM '" + secret + "' --'",
+		"SELECT U&'\\', 1 AS a FROM '" + secret + "' --'", "SELECT 1$$'$$ AS a FROM '" + secret + "' --'", "SELECT * FROM\u00a0'" + secret + "'",
 		"/* SELECT */ ATTACH 'x'", "SHOW ALL TABLES", "DESCRIBE '/etc/passwd'", "", ";",
 	} {
 		if got := e.fails(t, sql); strings.Contains(got, "hidden") || strings.Contains(got, "root:") {

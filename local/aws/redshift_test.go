@@ -3,6 +3,7 @@
 package aws
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -317,6 +318,13 @@ func TestRedshiftSQLReadsNothingOutsideTheWarehouse(t *testing.T) {
 		"COPY t TO '" + target + "'", "COPY (SELECT 1) TO '" + target + "'", "EXPLAIN ANALYZE COPY (SELECT 1) TO '" + target + "'",
 		"ATTACH '" + target + "'", "INSTALL httpfs", "LOAD httpfs", "SET search_path TO x", "PRAGMA database_list", "EXPORT DATABASE '" + target + "'", "USE memory", "CHECKPOINT",
 		"CALL pragma_version()", "DESCRIBE t", "SHOW TABLES", "FROM t", "SELECT $$x$$", "SELECT 1; ATTACH 'x'", "-- SELECT\nATTACH 'x'", "/* */ INSTALL x",
+		"SELECT 1 -- \r; COPY (SELECT 1) TO '" + target + "'", "SELECT 1 /* /* */ '*/ ; COPY (SELECT 1) TO ''" + target + "'' --'",
+		"SELECT * FROM t, '" + secret + "'", "SELECT * FROM t, LATERAL '" + secret + "'", "SELECT * FROM t set, '" + secret + "'", "SELECT * FROM ('" + secret + "' CROSS JOIN t)",
+		"SELECT * FROM (TABLE '" + secret + "')", "SELECT * FROM (DESCRIBE '" + secret + "')", "SELECT * FROM (SUMMARIZE '" + secret + "')", "SELECT * FROM x: '" + secret + "'",
+		"SELECT * FROM t JOIN (SELECT 1) u ON true, '" + secret + "'", "INSERT INTO trim (SELECT * FROM '" + secret + "')", "DELETE FROM t USING '" + secret + "' f",
+		"SELECT E'\\'', (SELECT a FROM ''" + secret + "'') --'", "SELECT e'\\', 1 AS a FROM '" + secret + "' --'", "SELECT 1e'\\', 1 AS a FROM '" + secret + "' --'",
+		"SELECT U&'\\', 1 AS a FROM '" + secret + "' --'", "SELECT 1$$'$$ FROM '" + secret + "' --'", "SELECT * FROM\u00a0'" + secret + "'", "SELECT * FROM\u00a0 '" + secret + "'",
+		"DROP TABLE t '\\'; COPY (SELECT 1) TO ''" + target + "'' --'", "ALTER TABLE t RENAME TO u '\\'; COPY (SELECT 1) TO ''" + target + "'' --'",
 		"CREATE MACRO f() AS 1", "CREATE SECRET x (TYPE s3)", "CREATE TABLE t2 (LIKE read_text)", "", ";",
 	} {
 		done := e.statement0(t, sql)
@@ -362,6 +370,49 @@ func TestTheWarehousesEngineItselfIsLocked(t *testing.T) {
 		if _, err := conn.ExecContext(t.Context(), sql); err == nil {
 			t.Errorf("%s was run", sql)
 		}
+	}
+}
+
+// What is staged are the store's objects themselves, by another name. A COPY that does not write to a file of its own first would write over them.
+func TestNoStatementWritesOverWhatIsStaged(t *testing.T) {
+	t.Parallel()
+	e := open(t, Options{})
+	e.run(t, "CREATE TABLE t (id varchar)")
+	write(t, e.lake, "lake/in/a.parquet", twoColumns{1, "kept"})
+	object := filepath.Join(e.lake, "lake/in/a.parquet")
+	before, err := os.ReadFile(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := e.Server.redshift.runs.engine.(*duckWarehouse)
+	staged, err := rsLink(object, filepath.Join(w.stage, "other"), "lake", "in/a.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := w.database(t.Context(), "dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := d.connect(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	over := "COPY (SELECT 1 AS a) TO '" + staged + "' (FORMAT parquet, USE_TMP_FILE false)"
+	behind := &duckTransaction{conn: conn}
+	for _, sql := range []string{over, "SELECT 1; " + over, "SELECT 1 -- \r; " + over, "SELECT 1; SELECT 2", "ATTACH ':memory:' AS x", "CHECKPOINT"} {
+		if done := e.statement0(t, sql); strings.Contains(done, "FINISHED") {
+			t.Errorf("%s: %s", sql, done)
+		}
+		if err := behind.check(&redshiftStatement{sql: sql}); err == nil {
+			t.Errorf("the second wall takes %s", sql)
+		}
+	}
+	if err := behind.check(&redshiftStatement{sql: "SELECT 1"}); err != nil {
+		t.Error(err)
+	}
+	if after, err := os.ReadFile(object); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the object was written over: %d bytes, %v", len(after), err)
 	}
 }
 

@@ -54,9 +54,13 @@ func rsLex(sql string) ([]rsToken, error) {
 		case unicode.IsSpace(c):
 			i++
 		case strings.HasPrefix(rest, "--"):
-			i += length(rest, "\n")
+			i += lineComment(rest)
 		case strings.HasPrefix(rest, "/*"):
-			i += length(rest, "*/")
+			n := length(rest, "*/")
+			if nested(rest[:n]) {
+				return nil, &redshiftError{"this local endpoint takes no comment inside a comment", i}
+			}
+			i += n
 		case c == '\'':
 			t, ok := rsLexText(rest)
 			if !ok {

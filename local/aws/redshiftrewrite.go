@@ -103,50 +103,6 @@ func rsEngineType(tokens []rsToken) (string, int) {
 	return "", 0
 }
 
-// rsHiddenNames begin the names of the engine's own tables, which tell of this machine.
-var rsHiddenNames = []string{"duckdb_", "pragma_", "sqlite_"}
-
-// rsCheckTokens refuses what leads out of the warehouse: functions that read files, and files in the place of tables.
-func rsCheckTokens(r *rsReader, forbidden func(string) bool) error {
-	var open []string // the words before the parentheses that are open
-	for i, t := range r.tokens {
-		before := rsToken{kind: rsTokenSign}
-		if i > 0 {
-			before = r.tokens[i-1]
-		}
-		switch {
-		case t.is("("):
-			open = append(open, before.value)
-			if before.named() && forbidden(before.value) && !namesTable(r.tokens[:i]) {
-				return &redshiftError{fmt.Sprintf("function %s does not exist", before.value), before.begin}
-			}
-		case t.is(")") && len(open) > 0:
-			open = open[:len(open)-1]
-		case t.kind == rsTokenText && before.is("from", "join") && !r.tokens[0].is("copy") && !rsInFunction(open):
-			return &redshiftError{fmt.Sprintf("syntax error at or near %q", r.sql[t.begin:t.end]), t.begin}
-		case t.named() && slices.ContainsFunc(rsHiddenNames, func(p string) bool { return strings.HasPrefix(t.value, p) }):
-			return &redshiftError{fmt.Sprintf("relation %q does not exist", t.value), t.begin}
-		case t.is("$"):
-			return &redshiftError{`syntax error at or near "$"`, t.begin}
-		}
-	}
-	return nil
-}
-
-// namesTable tells whether tokens end in the name of a table that is made or inserted into, whatever functions are called alike.
-func namesTable(tokens []rsToken) bool {
-	i := len(tokens) - 1
-	for i > 1 && tokens[i-1].is(".") {
-		i -= 2
-	}
-	return i > 0 && tokens[i-1].is("into", "table", "exists")
-}
-
-// rsInFunction tells whether FROM belongs to a function such as EXTRACT(year FROM '...').
-func rsInFunction(open []string) bool {
-	return len(open) > 0 && slices.Contains([]string{"extract", "trim", "substring", "overlay", "position"}, open[len(open)-1])
-}
-
 // rsBind puts the values of parameters, :name, into a statement as texts, and notes which it used.
 func rsBind(sql string, parameters map[string]string, used map[string]bool) (string, error) {
 	tokens, err := rsLex(sql)

@@ -259,7 +259,7 @@ func (s *redshiftStatement) drop(r *rsReader) error {
 		return nil
 	case r.peek(0).is("table", "view"):
 		s.kind, s.sql = rsChange, s.source
-		return nil
+		return r.noTexts()
 	}
 	return rsLocal(r.peek(0), "this local endpoint drops tables, views and schemas")
 }
@@ -292,6 +292,16 @@ func (s *redshiftStatement) alter(r *rsReader) error {
 		return nil
 	}
 	s.sql = s.source
+	return r.noTexts()
+}
+
+// noTexts refuses texts in a statement that goes to the engine as it is: a backslash is no escape there.
+func (r *rsReader) noTexts() error {
+	for ; !r.done(); r.at++ {
+		if r.peek(0).kind == rsTokenText {
+			return r.wrong()
+		}
+	}
 	return nil
 }
 

@@ -60,3 +60,31 @@ func TestStatementsAreRewritten(t *testing.T) {
 		}
 	}
 }
+
+// A text where the engine reads a file is refused, and one anywhere else is not.
+func TestTextsAreNoTables(t *testing.T) {
+	t.Parallel()
+	for sql, taken := range map[string]bool{
+		`SELECT 'a', 'b' FROM t WHERE x = 'c' AND y IN ('d', 'e') ORDER BY 1, 'f'`: true,
+		`SELECT * FROM t JOIN u ON t.a = 'x' AND u.b IN ('y', 'z'), v`:             true,
+		`SELECT * FROM (VALUES ('a', 'b'), ('c', 'd')) v, t`:                       true,
+		`SELECT nvl(a, 'x'), 'y' FROM t, nvl('a', 'b') UNION SELECT 'a', 'b'`:      true,
+		`SELECT extract(year FROM '2026-01-01'), trim(both 'x' FROM 'y')`:          true,
+		`INSERT INTO t VALUES ('a', 'b'), ('c', 'd')`:                              true,
+		`INSERT INTO t SELECT 'a', 'b' FROM (SELECT 'c', 'd') u`:                   true,
+		`UPDATE t SET a = 'x', b = 'y' WHERE c = 'z'`:                              true,
+		"SELECT 'a' -- it's\r\n, 'b' /* it's */":                                   true,
+		`SELECT DATE '2026-01-01', INTERVAL '1 day'`:                               true,
+		`SELECT * FROM t, 'x'`:                                                     false, `SELECT * FROM t AS u, 'x'`: false, `SELECT * FROM t set, 'x'`: false, `SELECT * FROM main.limit, 'x'`: false,
+		`SELECT * FROM t JOIN u ON a = 'y', 'x'`: false, `SELECT * FROM ('x' CROSS JOIN t)`: false, `SELECT * FROM (('x' CROSS JOIN t))`: false,
+		`SELECT * FROM (t CROSS JOIN u), LATERAL 'x'`: false, `SELECT * FROM (TABLE 'x')`: false, `SELECT * FROM (SUMMARIZE 'x')`: false, `SELECT * FROM y: 'x'`: false,
+		`INSERT INTO trim (SELECT * FROM 'x')`: false, `INSERT INTO 'x' SELECT 1`: false, `SELECT * FROM main.'x'`: false, `DELETE FROM t USING u, 'x'`: false,
+		`SELECT E'x'`: false, `SELECT 1e'x'`: false, `SELECT U&'x'`: false, `SELECT 1$$x`: false, "SELECT\u00a01": false, `SELECT /* /* */ 1`: false,
+		"SELECT 1 -- \r; ATTACH 'x'": false, `DROP TABLE t 'x'`: false, `ALTER TABLE t RENAME TO u 'x'`: false,
+	} {
+		_, err := readRedshift(sql, nil, func(string) bool { return false })
+		if (err == nil) != taken {
+			t.Errorf("%q: %v", sql, err)
+		}
+	}
+}

@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/duckdb/duckdb-go/v2"
 )
 
 // A duckTransaction runs the statements of one call in one transaction of the engine. One goroutine uses it.
@@ -101,6 +104,11 @@ func (t *duckTransaction) execute(ctx context.Context, s *redshiftStatement) (*r
 			return nil, err
 		}
 	}
+	if s.kind == rsQuery || s.kind == rsChange {
+		if err := t.check(s); err != nil {
+			return nil, err
+		}
+	}
 	switch s.kind {
 	case rsQuery:
 		return t.query(ctx, s)
@@ -117,6 +125,29 @@ func (t *duckTransaction) execute(ctx context.Context, s *redshiftStatement) (*r
 	}
 	n, err := done.RowsAffected()
 	return &rsResult{affected: n}, err
+}
+
+// rsStatementTypes are the statements that the engine is let run for a user.
+var rsStatementTypes = []duckdb.StmtType{
+	duckdb.STATEMENT_TYPE_SELECT, duckdb.STATEMENT_TYPE_INSERT, duckdb.STATEMENT_TYPE_UPDATE, duckdb.STATEMENT_TYPE_DELETE, duckdb.STATEMENT_TYPE_EXPLAIN,
+	duckdb.STATEMENT_TYPE_CREATE, duckdb.STATEMENT_TYPE_ALTER, duckdb.STATEMENT_TYPE_DROP,
+}
+
+// check asks the engine itself what it takes a statement for: one, and no COPY that would write over what lies in the stage, which are the objects
+// themselves.
+func (t *duckTransaction) check(s *redshiftStatement) error {
+	return t.conn.Raw(func(driver any) (err error) {
+		statement, err := driver.(*duckdb.Conn).Prepare(s.sql)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, statement.Close()) }()
+		kind, err := statement.(*duckdb.Stmt).StatementType()
+		if err == nil && !slices.Contains(rsStatementTypes, kind) {
+			err = &redshiftError{"this local endpoint does not take this statement", -1}
+		}
+		return err
+	})
 }
 
 func (t *duckTransaction) begin(ctx context.Context) error {

@@ -38,9 +38,11 @@ func split(sql string) ([]word, error) {
 		switch {
 		case unicode.IsSpace(c):
 		case strings.HasPrefix(rest, "--"):
-			n = length(rest, "\n")
+			n = lineComment(rest)
 		case strings.HasPrefix(rest, "/*"):
-			n = length(rest, "*/")
+			if n = length(rest, "*/"); nested(rest[:n]) {
+				return nil, invalid("line %s: this local endpoint takes no comment inside a comment.", position(sql, i))
+			}
 		case c == '"' || c == '`' || c == '\'':
 			text, size, ok := quoted(rest)
 			if !ok {
@@ -77,6 +79,17 @@ func length(text, mark string) int {
 	}
 	return len(text)
 }
+
+// lineComment returns the size of a comment up to the end of its line. The engine ends lines at a carriage return too.
+func lineComment(text string) int {
+	if i := strings.IndexAny(text, "\r\n"); i >= 0 {
+		return i + 1
+	}
+	return len(text)
+}
+
+// nested tells whether a comment has the beginning of another one in it. The engine would look for the ends of both.
+func nested(comment string) bool { return strings.Contains(comment[2:], "/*") }
 
 // quoted reads a quoted text, in which the quote itself is written twice.
 func quoted(text string) (content string, size int, ok bool) {

@@ -115,7 +115,7 @@ func (l *loading) halves(ctx context.Context, commits []port.LoadCommit) ([]port
 		return rows, err
 	}
 	if l.failures++; len(commits) == 1 {
-		return nil, fmt.Errorf("commit %s: %w", commits[0].ID, err)
+		return nil, &port.RejectedError{ID: commits[0].ID, Err: err}
 	}
 	if l.failures > failuresMax {
 		return nil, err

@@ -42,6 +42,26 @@ func (w *Warehouse) LoadedOf(ctx context.Context, table string, values []string)
 	return inOrder(rows), err
 }
 
+// LoadedSum implements port.Warehouse.
+func (w *Warehouse) LoadedSum(ctx context.Context, table string) (commits, rows int64, err error) {
+	sums, err := w.query(ctx, "SELECT count(*), CAST(COALESCE(sum(row_count), 0) AS BIGINT) FROM "+w.name(logTable)+" WHERE table_name = "+literal(table))
+	switch {
+	case errors.Is(err, errNoTable):
+		return 0, 0, nil
+	case err == nil && (len(sums) != 1 || len(sums[0]) != 2):
+		err = fmt.Errorf("the service answered %d rows where two sums were asked for", len(sums))
+	}
+	if err == nil {
+		if commits, err = strconv.ParseInt(sums[0][0], 10, 64); err == nil {
+			rows, err = strconv.ParseInt(sums[0][1], 10, 64)
+		}
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("redshift: sums of the log of loads of %s: %w", table, err)
+	}
+	return commits, rows, nil
+}
+
 func inOrder(commits []port.LoadedCommit) []port.LoadedCommit {
 	slices.SortFunc(commits, func(a, b port.LoadedCommit) int { return strings.Compare(a.ID, b.ID) })
 	return slices.CompactFunc(commits, func(a, b port.LoadedCommit) bool { return a.ID == b.ID })
