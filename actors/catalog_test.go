@@ -259,6 +259,25 @@ func TestALongLogIsRegisteredPieceByPiece(t *testing.T) {
 	}
 }
 
+func TestOneRoundReadsABoundedNumberOfEntriesOfATopic(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	for range newsMax - 100 {
+		l.commit(0, hourOf(0))
+		l.commit(1, hourOf(0))
+	}
+	node, life := *l.node, l.faults.Life()
+	node.Store, node.Source, node.Catalog = life.Store(l.store), l.source, l.catalog
+	r := newRegistrar(&node, newBoard())
+	if o := r.round(t.Context(), nil, true); o.err != nil {
+		t.Fatal(o.err)
+	}
+	calls := l.faults.Calls()
+	if calls["Get log"] > newsMax || calls["PutIfAbsent catalog"] != 1 {
+		t.Errorf("the first round has read %d entries, and written the progress %d times", calls["Get log"], calls["PutIfAbsent catalog"])
+	}
+}
+
 func TestTwoCatalogsAtOnceAreHarmless(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t, enginetest.NewFaults())

@@ -121,21 +121,21 @@ func (r *registrar) save(ctx context.Context, of topicOf, before *kept, p catalo
 	return nil
 }
 
-// newsMax is how many entries of a log one round reads: a long log that is read from its beginning is registered piece by piece, and what was
-// done of it lasts.
+// newsMax is how many entries of a topic one round reads, in all its logs together: long logs that are read from their beginning are registered
+// piece by piece, and what was done of them lasts. A round that was broken off before it wrote the progress would begin again for ever.
 const newsMax = 2000
 
-// news returns the entries of a log behind a slot whose files may be registered, and whether there are more.
-func (r *registrar) news(ctx context.Context, log commitlog.Log, after commitlog.Slot) (entries []*commitlog.Entry, more bool, err error) {
-	entries, more, err = readEntries(ctx, r.node.Store, log, after, newsMax)
-	if err != nil || more || len(entries) == 0 {
-		return entries, more, err // all of them have successors, if there are more
+// news returns up to limit entries of a log behind a slot whose files may be registered, and whether there may be more.
+func (r *registrar) news(ctx context.Context, log commitlog.Log, after commitlog.Slot, limit int) (entries []*commitlog.Entry, more bool, err error) {
+	entries, more, err = readEntries(ctx, r.node.Store, log, after, limit)
+	if err != nil || len(entries) == 0 {
+		return entries, more, err
 	}
 	seen, err := r.seen(ctx, entries[len(entries)-1])
 	if err != nil {
 		return nil, false, err
 	}
-	return entries[:catalog.Usable(entries, seen)], false, nil
+	return entries[:catalog.Usable(entries, seen)], more, nil
 }
 
 // readEntries returns up to limit entries of a log behind a slot, and whether there may be more.

@@ -168,8 +168,9 @@ func (r *registrar) advance(ctx context.Context, logs map[commitlog.Log]bool, p 
 	again = map[commitlog.Log]bool{}
 	news := map[commitlog.Log][]*commitlog.Entry{}
 	var entries []*commitlog.Entry
+	share := max(1, newsMax/len(logs)) // a log that has more has a larger one in the next round
 	for log := range logs {
-		found, more, wrong := r.news(ctx, log, p.After(log.Partition))
+		found, more, wrong := r.news(ctx, log, p.After(log.Partition), share)
 		if wrong != nil {
 			again[log], err = true, errors.Join(err, wrong)
 			continue
