@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,13 +22,10 @@ func (r *registrar) complete(ctx context.Context, of topicOf, table *schema.Tabl
 	var errs []error
 	var all []*catalog.Announcement
 	for _, window := range p.Due(partitions, table.Window) {
-		place := catalog.Place{
-			Table: table.Name, Window: window, Folder: r.node.RawPrefix + "/" + table.Name + "/" + commitlog.HivePath(window) + "/",
-		}
 		if r.waits(lateOf{table.Name, window}) {
 			continue
 		}
-		a, err := r.announce(ctx, of, place, p, partitions)
+		a, err := r.announce(ctx, of, r.node.place(table.Name, window), p, partitions)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("announce %s: %w", commitlog.HivePath(window), err))
 			continue
@@ -127,11 +125,12 @@ func (r *registrar) show(ctx context.Context, t *schema.Table, all []*catalog.An
 	for i, a := range all {
 		partitions[i] = a.Partition()
 	}
-	return r.node.Catalog.SetPartitions(ctx, r.node.Database, strings.ToLower(t.Name), partitions)
+	return r.missed(r.node.Catalog.SetPartitions(ctx, r.node.Database, strings.ToLower(t.Name), partitions))
 }
 
-// compare holds what the catalog shows against what was announced, and mends it. Windows that are registered and were never announced are noted.
-func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.HivePartition) error {
+// compare holds what the catalog shows against what was announced, and mends it: what was announced and is not shown is registered again. Windows
+// that are registered and were never announced are noted. It returns the Hive partitions that there are now.
+func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.HivePartition) ([]port.HivePartition, error) {
 	state := &catalog.TableState{Length: t.Window, Announced: map[record.Micros]catalog.Revision{}}
 	err := listAll(ctx, r.node.Store, catalog.AnnouncementsPrefix(t.Name), func(o port.Object) {
 		if window, revision, ok := catalog.ParseAnnouncementKey(t.Name, o.Key); ok {
@@ -139,29 +138,51 @@ func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.H
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("list announcements: %w", err)
+		return nil, fmt.Errorf("list announcements: %w", err)
 	}
-	var stale []*catalog.Announcement
+	revisions := map[record.Micros]catalog.Revision{}
 	r.unknown[t.Name] = nil
 	for _, p := range shown {
-		window, ok := catalog.WindowOf(p.Values)
-		switch revision := state.Announced[window]; {
-		case !ok:
-		case revision == 0:
-			r.unknown[t.Name] = append(r.unknown[t.Name], window)
-		case revision != catalog.RevisionOf(p):
-			a, err := r.announcement(ctx, t.Name, window, revision)
-			if err != nil {
-				return err
+		if window, ok := catalog.WindowOf(p.Values); ok {
+			if revisions[window] = catalog.RevisionOf(p); state.Announced[window] == 0 {
+				r.unknown[t.Name] = append(r.unknown[t.Name], window)
 			}
-			stale = append(stale, a)
+		}
+	}
+	var stale []record.Micros
+	for window, revision := range state.Announced {
+		there, ok := revisions[window]
+		if !ok {
+			shown = append(shown, r.node.place(t.Name, window).Partition(r.node.Bucket))
+		}
+		if there != revision {
+			stale = append(stale, window)
+		}
+	}
+	slices.Sort(stale)
+	for some := range slices.Chunk(stale, staleMax) { // what was mended lasts, should there be too many for one round
+		if err := r.mend(ctx, t, some, state.Announced); err != nil {
+			return nil, err
 		}
 	}
 	r.board.noteTable(t.Name, state)
-	if len(stale) == 0 {
-		return nil
+	return shown, nil
+}
+
+// staleMax is how many Hive partitions are mended at once.
+const staleMax = 100
+
+// mend shows windows in the revisions in which they were announced.
+func (r *registrar) mend(ctx context.Context, t *schema.Table, windows []record.Micros, announced map[record.Micros]catalog.Revision) error {
+	var all []*catalog.Announcement
+	for _, w := range windows {
+		a, err := r.announcement(ctx, t.Name, w, announced[w])
+		if err != nil {
+			return err
+		}
+		all = append(all, a)
 	}
-	return r.show(ctx, t, stale)
+	return r.show(ctx, t, all)
 }
 
 // listAll calls each for all objects below a prefix, in the order of their keys.

@@ -21,9 +21,12 @@ type registrar struct {
 	node       *Node
 	board      *board
 	ready      bool // the database is there
+	lost       bool // something that was made is not there any more
 	progress   map[topicOf]*kept
 	written    map[topicOf]string         // the progress as we wrote it last
 	known      map[string]map[string]bool // by table: the folders of its registered Hive partitions; nil: to be looked at
+	searched   map[string]bool            // tables whose folders were looked at
+	passed     map[string]bool            // tables that logs name and that are not configured
 	unknown    map[string][]record.Micros // by table: windows that are registered and were never announced
 	partitions map[string]int             // by topic: how many it has; missing until it was looked at, and nothing of it is complete
 	late       map[lateOf]time.Time       // since when late files wait to be announced
@@ -46,7 +49,7 @@ type lateOf struct {
 func newRegistrar(node *Node, board *board) *registrar {
 	return &registrar{
 		node: node, board: board, progress: map[topicOf]*kept{}, written: map[topicOf]string{}, known: map[string]map[string]bool{}, unknown: map[string][]record.Micros{},
-		partitions: map[string]int{}, late: map[lateOf]time.Time{},
+		searched: map[string]bool{}, passed: map[string]bool{}, partitions: map[string]int{}, late: map[lateOf]time.Time{},
 	}
 }
 
@@ -143,7 +146,7 @@ func (r *registrar) topic(ctx context.Context, of topicOf, logs map[commitlog.Lo
 		return logs, err
 	}
 	p := before.progress.Clone()
-	failed, moved, err := r.advance(ctx, logs, p)
+	failed, moved, err := r.advance(ctx, of, logs, p)
 	for _, w := range r.unknown[of.table] {
 		p.Touch(w)
 	}
@@ -164,7 +167,9 @@ func (r *registrar) topic(ctx context.Context, of topicOf, logs map[commitlog.Lo
 
 // advance registers what is new in logs, and notes it in the progress. A log that cannot be read, or whose files cannot be registered, is
 // left where it is; it is among those to be looked at again, and so is one that has more.
-func (r *registrar) advance(ctx context.Context, logs map[commitlog.Log]bool, p catalog.Progress) (again map[commitlog.Log]bool, moved bool, err error) {
+func (r *registrar) advance(
+	ctx context.Context, of topicOf, logs map[commitlog.Log]bool, p catalog.Progress,
+) (again map[commitlog.Log]bool, moved bool, err error) {
 	again = map[commitlog.Log]bool{}
 	news := map[commitlog.Log][]*commitlog.Entry{}
 	var entries []*commitlog.Entry
@@ -183,7 +188,10 @@ func (r *registrar) advance(ctx context.Context, logs map[commitlog.Log]bool, p 
 			entries = append(entries, found...)
 		}
 	}
-	err = errors.Join(err, r.register(ctx, catalog.Places(entries)))
+	err = errors.Join(err, r.register(ctx, append(catalog.Places(entries), r.lacking(of.table, p)...)))
+	if len(r.lacking(of.table, p)) > 0 {
+		maps.Copy(again, logs)
+	}
 	for log, entries := range news {
 		for _, e := range entries {
 			if !r.knows(e) {
@@ -197,10 +205,20 @@ func (r *registrar) advance(ctx context.Context, logs map[commitlog.Log]bool, p 
 	return again, moved, err
 }
 
-// knows reports whether all Hive partitions that an entry has files in are registered.
+// lacking returns the Hive partitions that were registered, as the progress says, and are not: somebody has taken them away.
+func (r *registrar) lacking(table string, p catalog.Progress) (places []catalog.Place) {
+	for w := range p.Windows {
+		if place := r.node.place(table, w); !r.known[table][place.Partition(r.node.Bucket).Location] {
+			places = append(places, place)
+		}
+	}
+	return places
+}
+
+// knows reports whether all Hive partitions that an entry has files in are registered, those of tables that are not configured left out.
 func (r *registrar) knows(e *commitlog.Entry) bool {
 	for _, place := range catalog.Places([]*commitlog.Entry{e}) {
-		if !r.known[place.Table][place.Partition(r.node.Bucket).Location] {
+		if known := r.known[place.Table]; known != nil && !known[place.Partition(r.node.Bucket).Location] {
 			return false
 		}
 	}
@@ -211,6 +229,10 @@ func (r *registrar) knows(e *commitlog.Entry) bool {
 func (r *registrar) register(ctx context.Context, places []catalog.Place) error {
 	byTable := map[string][]port.HivePartition{}
 	for _, p := range places {
+		if r.known[p.Table] == nil {
+			r.passBy(p.Table)
+			continue
+		}
 		if h := p.Partition(r.node.Bucket); !r.known[p.Table][h.Location] {
 			byTable[p.Table] = append(byTable[p.Table], h)
 		}
@@ -224,15 +246,21 @@ func (r *registrar) register(ctx context.Context, places []catalog.Place) error 
 	return errors.Join(errs...)
 }
 
-func (r *registrar) registerIn(ctx context.Context, table string, partitions []port.HivePartition) error {
-	if r.known[table] == nil {
-		return errors.New("the log names files of this table, which is not configured")
+// passBy says, once, that files of a table are not registered: its log goes on without them. Should the table be configured again, its
+// folders are looked at.
+func (r *registrar) passBy(table string) {
+	if !r.passed[table] {
+		r.passed[table] = true
+		r.node.Log.Warn("a log names files of a table that is not configured; they are not registered", "table", table)
 	}
+}
+
+func (r *registrar) registerIn(ctx context.Context, table string, partitions []port.HivePartition) error {
 	if r.node.Crawl != nil {
 		return r.crawl(ctx, table, partitions)
 	}
 	if err := r.node.Catalog.AddPartitions(ctx, r.node.Database, strings.ToLower(table), partitions); err != nil {
-		return err
+		return r.missed(err)
 	}
 	r.noteRegistered(table, partitions)
 	return nil

@@ -57,6 +57,7 @@ func newTransformer(node *Node, board *board) *transformer {
 func (t *transformer) round(ctx context.Context) outcome {
 	var o outcome
 	var due []catalog.Run
+	var prepared []*target
 	if h := t.node.Housekeeping; h > 0 && time.Since(t.learnt) > h { // another catalog may have had its last word late
 		for _, x := range t.targets {
 			x.ready = false
@@ -70,6 +71,7 @@ func (t *transformer) round(ctx context.Context) outcome {
 			continue
 		}
 		o.part = true
+		prepared = append(prepared, target)
 		due = append(due, t.due(target)...)
 	}
 	due, o.again = t.rested(due)
@@ -78,10 +80,8 @@ func (t *transformer) round(ctx context.Context) outcome {
 	}
 	t.runAll(ctx, due)
 	var left []catalog.Run
-	for _, x := range t.targets {
-		if x.ready {
-			left = append(left, t.due(x)...)
-		}
+	for _, x := range prepared {
+		left = append(left, t.due(x)...)
 	}
 	if now, again := t.rested(left); len(now) > 0 { // announced meanwhile, or the round was broken off
 		o.again = time.Millisecond
@@ -96,14 +96,28 @@ func (t *transformer) due(x *target) (due []catalog.Run) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	t.board.with(func(tables map[string]*catalog.TableState) { due = catalog.DueRuns(x.transform, tables, x.done) })
-	current := len(x.done)
+	current, failed := len(x.done), map[record.Micros]*failure{}
 	for _, run := range due {
+		if f := x.failed[run.Window]; f != nil {
+			failed[run.Window] = f
+		}
 		if _, ok := x.done[run.Window]; ok {
 			current--
 		}
 	}
-	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { s.Due, s.Current = int64(len(due)), int64(current) })
+	x.failed = failed // what is not due any more was shown meanwhile
+	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) {
+		s.Due, s.Current = int64(len(due)), int64(current)
+		noteFailing(s, len(failed))
+	})
 	return due
+}
+
+// noteFailing says how many windows fail.
+func noteFailing(s *messages.TransformStatus, n int) {
+	if s.Failing = int64(n); n == 0 {
+		s.Error = ""
+	}
 }
 
 // rested returns the runs that need not wait any more after a failure, and when the first of the others may be tried again; 0 is none.
@@ -161,11 +175,7 @@ func (t *transformer) do(ctx context.Context, run catalog.Run) {
 	if err == nil {
 		x.done[run.Window] = result.Edition
 		delete(x.failed, run.Window)
-		t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) {
-			if s.Failing = int64(len(x.failed)); s.Failing == 0 {
-				s.Error = ""
-			}
-		})
+		t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { noteFailing(s, len(x.failed)) })
 		return
 	}
 	f := x.failed[run.Window]
@@ -174,6 +184,7 @@ func (t *transformer) do(ctx context.Context, run catalog.Run) {
 		x.failed[run.Window] = f
 	}
 	f.tries, f.err = f.tries+1, err
+	x.ready = x.ready && !isNotFound(err) // somebody has dropped the table: it is made again
 	f.until = time.Now().Add(min(t.node.TransformRetry<<min(f.tries-1, 20), max(t.node.TransformRetry, transformRetryMax)))
 	t.node.Metrics.Retries.WithLabelValues("transform " + x.transform.Name).Inc()
 	t.node.Log.Warn("a transform has failed; it is tried again", "table", x.transform.Name, "hive_partition", commitlog.HivePath(run.Window),
