@@ -14,6 +14,7 @@ import (
 	"citystream/engine/enginetest"
 	"citystream/engine/port"
 	"citystream/engine/record"
+	"citystream/engine/schema"
 	"citystream/messages"
 )
 
@@ -238,6 +239,38 @@ func (c *fakeCrawler) Crawl(ctx context.Context, crawl port.Crawl) error {
 	}
 	place := catalog.Place{Table: "gps_data", Window: hourOf(0), Folder: "raw/gps_data/date=2026-01-02/hour=03/"}
 	return c.l.catalog.AddPartitions(ctx, "city", "gps_data", []port.HivePartition{place.Partition("b")})
+}
+
+// crawlerFunc is a crawler that does what it says.
+type crawlerFunc func() error
+
+func (f crawlerFunc) Crawl(context.Context, port.Crawl) error { return f() }
+
+func TestACrawlerRunsOnceForAllTablesAndOnlyIfSomethingIsLacking(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.withSideTable(schema.DeadLetters().Name)
+	l.commit(0, hourOf(1), 0)
+	node, runs := *l.node, 0
+	add := func(table string, i int) error {
+		return l.catalog.AddPartitions(t.Context(), "city", table, []port.HivePartition{node.place(table, hourOf(i)).Partition("b")})
+	}
+	node.Store, node.Source, node.Catalog, node.Crawl = l.store, l.source, l.catalog, &port.Crawl{Name: "c", Role: "r"}
+	node.Crawler = crawlerFunc(func() error {
+		runs++
+		return errors.Join(add(schema.DeadLetters().Name, 1), add("gps_data", 0))
+	})
+	r := newRegistrar(&node, newBoard())
+	if o := r.round(t.Context(), nil, true); runs != 1 || o.err != nil || len(o.logs) > 0 {
+		t.Fatalf("%d runs, %v", runs, o.err)
+	}
+	l.commit(1, hourOf(1), 2)
+	if err := add("gps_data", 2); err != nil { // by another
+		t.Fatal(err)
+	}
+	if o := r.round(t.Context(), nil, true); runs != 1 || o.err != nil || len(o.logs) > 0 {
+		t.Errorf("%d runs, %v", runs, o.err)
+	}
 }
 
 func TestALongLogIsRegisteredPieceByPiece(t *testing.T) {

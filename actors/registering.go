@@ -31,7 +31,9 @@ type registrar struct {
 	partitions map[string]int             // by topic: how many it has; missing until it was looked at, and nothing of it is complete
 	late       map[lateOf]time.Time       // since when late files wait to be announced
 	again      time.Duration              // until late files that wait may be announced; 0 is that none wait
-	house      time.Time                  // when the house was kept last
+	crawled    bool                       // the crawler has run in this round
+	more       map[commitlog.Log]bool     // logs that have more than the round has read
+	compared   time.Time                  // since when what the catalog shows is held to be what it was
 }
 
 // kept is a progress as it was read or written last.
@@ -55,14 +57,18 @@ func newRegistrar(node *Node, board *board) *registrar {
 
 // round registers what the given logs have, or all logs in the store, and announces what is complete.
 func (r *registrar) round(ctx context.Context, logs map[commitlog.Log]bool, all bool) outcome {
-	o := outcome{logs: map[commitlog.Log]bool{}}
-	r.again = 0
+	o := outcome{logs: map[commitlog.Log]bool{}, more: map[commitlog.Log]bool{}}
+	r.again, r.more, r.crawled = 0, o.more, false
 	var found []commitlog.Log
 	for log := range logs {
 		all = all || r.partitions[log.Topic] == 0 // a topic that is younger than the last look
 	}
 	if all {
 		clear(r.progress)
+		if h := r.node.Housekeeping; h > 0 && time.Since(r.compared) > h {
+			clear(r.known) // so that what the catalog shows is held against what was written once more
+			r.compared = time.Now()
+		}
 		var err error
 		if found, err = r.find(ctx); err != nil {
 			o.err, o.all = err, true
@@ -92,9 +98,6 @@ func (r *registrar) round(ctx context.Context, logs map[commitlog.Log]bool, all 
 			o.err = errors.Join(o.err, fmt.Errorf("table %s, topic %s: %w", of.table, of.topic, err))
 		}
 		o.part = o.part || len(failed) < len(logs)
-	}
-	if err := r.keepHouse(ctx, found); err != nil {
-		o.err, o.all = errors.Join(o.err, err), true
 	}
 	o.again = r.again
 	return o
@@ -166,7 +169,7 @@ func (r *registrar) topic(ctx context.Context, of topicOf, logs map[commitlog.Lo
 }
 
 // advance registers what is new in logs, and notes it in the progress. A log that cannot be read, or whose files cannot be registered, is
-// left where it is; it is among those to be looked at again, and so is one that has more.
+// left where it is; it is among those to be looked at again.
 func (r *registrar) advance(
 	ctx context.Context, of topicOf, logs map[commitlog.Log]bool, p catalog.Progress,
 ) (again map[commitlog.Log]bool, moved bool, err error) {
@@ -181,7 +184,7 @@ func (r *registrar) advance(
 			continue
 		}
 		if more {
-			again[log] = true
+			r.more[log] = true
 		}
 		if len(found) > 0 {
 			news[log] = found
@@ -266,19 +269,33 @@ func (r *registrar) registerIn(ctx context.Context, table string, partitions []p
 	return nil
 }
 
-// crawl lets the crawler find Hive partitions, and looks whether it did.
+// crawl lets the crawler find Hive partitions, if the catalog does not show them already, and looks whether it did. A run looks at all tables, so
+// there is one in a round: what is lacking behind it, or was committed meanwhile, is for the next round.
 func (r *registrar) crawl(ctx context.Context, table string, partitions []port.HivePartition) error {
+	lacking, err := r.noteShown(ctx, table, partitions)
+	if err != nil || lacking == 0 || r.crawled {
+		return err
+	}
 	crawl := *r.node.Crawl
 	crawl.Database, crawl.Tables = r.node.Database, nil
 	for _, t := range r.node.filed() {
 		crawl.Tables = append(crawl.Tables, strings.ToLower(t.Name))
 	}
+	r.crawled = true
 	if err := r.node.Crawler.Crawl(ctx, crawl); err != nil {
-		return err
+		return r.missed(err)
 	}
+	if lacking, err = r.noteShown(ctx, table, partitions); err == nil && lacking > 0 {
+		err = fmt.Errorf("the crawler has not found %d of %d Hive partitions", lacking, len(partitions))
+	}
+	return err
+}
+
+// noteShown notes those of the Hive partitions that the catalog shows, and returns how many are lacking.
+func (r *registrar) noteShown(ctx context.Context, table string, partitions []port.HivePartition) (lacking int, err error) {
 	there, err := r.node.Catalog.Partitions(ctx, r.node.Database, strings.ToLower(table))
 	if err != nil {
-		return err
+		return 0, r.missed(err)
 	}
 	locations := map[string]bool{}
 	for _, p := range there {
@@ -286,15 +303,15 @@ func (r *registrar) crawl(ctx context.Context, table string, partitions []port.H
 	}
 	var found []port.HivePartition
 	for _, p := range partitions {
-		if locations[p.Location] {
+		if locations[p.Location] && !r.known[table][p.Location] {
 			found = append(found, p)
+		}
+		if !locations[p.Location] {
+			lacking++
 		}
 	}
 	r.noteRegistered(table, found)
-	if n := len(partitions) - len(found); n > 0 {
-		return fmt.Errorf("the crawler has not found %d of %d Hive partitions", n, len(partitions))
-	}
-	return nil
+	return lacking, nil
 }
 
 func (r *registrar) noteRegistered(table string, partitions []port.HivePartition) {
