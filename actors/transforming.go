@@ -16,7 +16,7 @@ import (
 )
 
 // transformer keeps the tables of the transformed zone up to date: it runs each transform for each announced Hive partition, and leads readers
-// to the result by one change in the catalog. A round does all that is due, a few runs at a time. What fails is tried again by itself, later
+// to the result by one change in the catalog. A round does what is due, a few runs at a time, new hours before a backlog. What fails is tried again by itself, later
 // each time. One goroutine begins a round at a time.
 type transformer struct {
 	node    *Node
@@ -41,6 +41,9 @@ type failure struct {
 	until time.Time
 	err   error
 }
+
+// roundRuns is how many runs of a round follow each other: what is announced meanwhile waits no longer for the next round.
+const roundRuns = 10
 
 // runMax is how long a run may take; Athena ends a query of its own accord after half an hour, where the account says nothing else.
 const runMax = 35 * time.Minute
@@ -78,12 +81,12 @@ func (t *transformer) round(ctx context.Context) outcome {
 	if len(due) == 0 {
 		return o
 	}
-	t.runAll(ctx, due)
+	t.runAll(ctx, catalog.InTurns(due, roundRuns*max(1, t.node.TransformsAtOnce)))
 	var left []catalog.Run
 	for _, x := range prepared {
 		left = append(left, t.due(x)...)
 	}
-	if now, again := t.rested(left); len(now) > 0 { // announced meanwhile, or the round was broken off
+	if now, again := t.rested(left); len(now) > 0 { // too many for one round, or announced meanwhile
 		o.again = time.Millisecond
 	} else {
 		o.again = again
@@ -220,7 +223,7 @@ func (t *transformer) run(ctx context.Context, run catalog.Run) (*catalog.Result
 		return nil, fmt.Errorf("run the query: %w", err)
 	}
 	result := &catalog.Result{
-		Table: x.Name, Window: run.Window, Edition: run.Edition, Location: location, QueryID: answer.ID, ScannedBytes: answer.ScannedBytes,
+		Table: x.Name, Window: run.Window, Edition: run.Edition, Location: location, Reads: x.Reads(), QueryID: answer.ID, ScannedBytes: answer.ScannedBytes,
 		Dollars: t.node.Price.Of(answer.ScannedBytes), DoneAt: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	t.noteQuery(result)
@@ -242,6 +245,11 @@ func (n *Node) windowOf(table string) time.Duration {
 	return time.Hour
 }
 
+// noteRun says which query was the last, and what it has cost.
+func noteRun(s *messages.TransformStatus, r *catalog.Result) {
+	s.QueryId, s.HivePartition, s.Revision, s.ScannedBytes, s.Dollars = r.QueryID, commitlog.HivePath(r.Window), int64(r.Edition.Input), r.ScannedBytes, r.Dollars
+}
+
 // noteQuery counts a query that went well, whether its result counts or not: it is paid for.
 func (t *transformer) noteQuery(r *catalog.Result) {
 	t.node.Metrics.Scanned.WithLabelValues(r.Table).Add(float64(r.ScannedBytes))
@@ -249,7 +257,7 @@ func (t *transformer) noteQuery(r *catalog.Result) {
 	t.node.Log.Info("transformed a Hive partition", "table", r.Table, "hive_partition", commitlog.HivePath(r.Window), "revision", r.Edition.Input,
 		"query", r.QueryID, "scanned_bytes", r.ScannedBytes, "dollars", r.Dollars)
 	t.board.noteResult(r.Table, func(s *messages.TransformStatus) {
-		s.QueryId, s.HivePartition, s.Revision, s.ScannedBytes, s.Dollars = r.QueryID, commitlog.HivePath(r.Window), int64(r.Edition.Input), r.ScannedBytes, r.Dollars
+		noteRun(s, r)
 		s.Queries++
 		s.TotalBytes += r.ScannedBytes
 		s.TotalDollars += r.Dollars
