@@ -2,9 +2,12 @@ package actors
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"citystream/engine/catalog"
 	"citystream/engine/commitlog"
 	"citystream/engine/enginetest"
 	"citystream/engine/port"
@@ -98,4 +101,70 @@ func TestAFileOfATableThatIsNotConfiguredAnyMoreIsPassedBy(t *testing.T) {
 	l.commit(0, hourOf(1), 0)
 	l.commit(1, hourOf(1), 0, 1)
 	l.follow().settled()
+}
+
+// refusingCatalog refuses the Hive partitions of one hour.
+type refusingCatalog struct {
+	port.Catalog
+	hour string
+}
+
+func (c *refusingCatalog) sift(partitions []port.HivePartition, pass func([]port.HivePartition) error) error {
+	refused := port.PartitionsError{Err: errors.New("that hour is odd")}
+	for _, p := range partitions {
+		if p.Values[1] == c.hour {
+			refused.Refused = append(refused.Refused, p.Values)
+		}
+	}
+	if refused.Refused == nil {
+		return pass(partitions)
+	}
+	return errors.Join(&refused, pass(port.Accepted(partitions, &refused)))
+}
+
+func (c *refusingCatalog) AddPartitions(ctx context.Context, database, table string, partitions []port.HivePartition) error {
+	return c.sift(partitions, func(some []port.HivePartition) error { return c.Catalog.AddPartitions(ctx, database, table, some) })
+}
+
+func (c *refusingCatalog) SetPartitions(ctx context.Context, database, table string, partitions []port.HivePartition) error {
+	return c.sift(partitions, func(some []port.HivePartition) error { return c.Catalog.SetPartitions(ctx, database, table, some) })
+}
+
+func TestAHivePartitionThatIsRefusedHoldsUpOnlyItsOwnLog(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.commit(0, hourOf(3), 0, 1)
+	l.commit(1, hourOf(3))
+	l.follow().settled()
+	l.catalog.Drop("city") // what was announced is shown again, but for one
+	l.commit(1, hourOf(3), 0, 2)
+	node := *l.node
+	node.Store, node.Source, node.Catalog = l.store, l.source, &refusingCatalog{l.catalog, "04"}
+	b := newBoard()
+	r := newRegistrar(&node, b)
+	if o := r.round(t.Context(), nil, true); o.err != nil { // no log has news for the one
+		t.Fatal(o.err)
+	}
+	hours := func() (all []string) {
+		there, err := l.catalog.Partitions(t.Context(), "city", l.table.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range there {
+			all = append(all, p.Values[1]+"r"+p.Parameters[catalog.ParamRevision])
+		}
+		return all
+	}
+	if got := fmt.Sprint(hours()); got != "[03r2 05r1]" {
+		t.Errorf("shown are %s", got)
+	}
+	l.commit(0, hourOf(3), 1)
+	l.commit(1, hourOf(3), 2, 3)
+	o := r.round(t.Context(), nil, true)
+	if got := fmt.Sprint(hours()); got != "[03r2 05r2 06r]" || o.err == nil || len(o.logs) == 0 {
+		t.Errorf("shown are %s; %v", got, o.err)
+	}
+	if c := b.registered(topicOf{l.table.Name, "gps"}); c[0].Slot != 0 || c[1].Slot != 2 {
+		t.Errorf("registered up to %v", c)
+	}
 }

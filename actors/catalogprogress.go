@@ -119,10 +119,9 @@ func (r *registrar) search(ctx context.Context, table string, shown []port.HiveP
 	if len(lacking) == 0 {
 		return shown, nil
 	}
-	if err := r.node.Catalog.AddPartitions(ctx, r.node.Database, strings.ToLower(table), lacking); err != nil {
-		return nil, r.missed(err)
-	}
-	return append(shown, lacking...), nil
+	err := r.node.Catalog.AddPartitions(ctx, r.node.Database, strings.ToLower(table), lacking)
+	shown = append(shown, port.Accepted(lacking, err)...)
+	return shown, r.refused(table, r.missed(err))
 }
 
 // place returns the Hive partition of a window of a table.

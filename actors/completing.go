@@ -35,9 +35,8 @@ func (r *registrar) complete(ctx context.Context, of topicOf, table *schema.Tabl
 	if len(all) == 0 {
 		return 0, errors.Join(errs...)
 	}
-	if err := r.show(ctx, table, all); err != nil {
-		return 0, errors.Join(append(errs, err)...)
-	}
+	all, err := r.show(ctx, table, all)
+	errs = append(errs, err)
 	for _, a := range all {
 		r.known[table.Name][a.Location] = true // by another catalog, if not by us
 		delete(p.Windows, a.Window)
@@ -118,14 +117,19 @@ func (r *registrar) newest(ctx context.Context, table string, window record.Micr
 	return newest, err
 }
 
-// show has the catalog show announcements. Another catalog may have announced a window again meanwhile, and shown that before us; then it has
+// show has the catalog show announcements, and returns those that it does. Another catalog may have announced a window again meanwhile, and shown that before us; then it has
 // written the progress, too, and we find ours refused and compare.
-func (r *registrar) show(ctx context.Context, t *schema.Table, all []*catalog.Announcement) error {
+func (r *registrar) show(ctx context.Context, t *schema.Table, all []*catalog.Announcement) ([]*catalog.Announcement, error) {
 	partitions := make([]port.HivePartition, len(all))
 	for i, a := range all {
 		partitions[i] = a.Partition()
 	}
-	return r.missed(r.node.Catalog.SetPartitions(ctx, r.node.Database, strings.ToLower(t.Name), partitions))
+	err := r.node.Catalog.SetPartitions(ctx, r.node.Database, strings.ToLower(t.Name), partitions)
+	shown := map[string]bool{}
+	for _, p := range port.Accepted(partitions, err) {
+		shown[p.Location] = true
+	}
+	return slices.DeleteFunc(all, func(a *catalog.Announcement) bool { return !shown[a.Location] }), r.missed(err)
 }
 
 // compare holds what the catalog shows against what was announced, and mends it: what was announced and is not shown is registered again. Windows
@@ -151,18 +155,20 @@ func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.H
 	}
 	var stale []record.Micros
 	for window, revision := range state.Announced {
-		there, ok := revisions[window]
-		if !ok {
-			shown = append(shown, r.node.place(t.Name, window).Partition(r.node.Bucket))
-		}
-		if there != revision {
+		if revisions[window] != revision {
 			stale = append(stale, window)
 		}
 	}
 	slices.Sort(stale)
 	for some := range slices.Chunk(stale, staleMax) { // what was mended lasts, should there be too many for one round
-		if err := r.mend(ctx, t, some, state.Announced); err != nil {
+		mended, err := r.mend(ctx, t, some, state.Announced)
+		if err = r.refused(t.Name, err); err != nil {
 			return nil, err
+		}
+		for _, a := range mended {
+			if _, ok := revisions[a.Window]; !ok {
+				shown = append(shown, a.Partition())
+			}
 		}
 	}
 	r.board.noteTable(t.Name, state)
@@ -172,13 +178,23 @@ func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.H
 // staleMax is how many Hive partitions are mended at once.
 const staleMax = 100
 
-// mend shows windows in the revisions in which they were announced.
-func (r *registrar) mend(ctx context.Context, t *schema.Table, windows []record.Micros, announced map[record.Micros]catalog.Revision) error {
+// refused warns of Hive partitions that are refused, which hold up only what has files in them, and returns any other error.
+func (r *registrar) refused(table string, err error) error {
+	var part *port.PartitionsError
+	if errors.As(err, &part) {
+		r.node.Log.Warn("Hive partitions cannot be made as they were", "table", table, "error", err)
+		return nil
+	}
+	return err
+}
+
+// mend shows windows in the revisions in which they were announced, and returns those that it could.
+func (r *registrar) mend(ctx context.Context, t *schema.Table, windows []record.Micros, announced map[record.Micros]catalog.Revision) ([]*catalog.Announcement, error) {
 	var all []*catalog.Announcement
 	for _, w := range windows {
 		a, err := r.announcement(ctx, t.Name, w, announced[w])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		all = append(all, a)
 	}

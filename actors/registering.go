@@ -262,11 +262,9 @@ func (r *registrar) registerIn(ctx context.Context, table string, partitions []p
 	if r.node.Crawl != nil {
 		return r.crawl(ctx, table, partitions)
 	}
-	if err := r.node.Catalog.AddPartitions(ctx, r.node.Database, strings.ToLower(table), partitions); err != nil {
-		return r.missed(err)
-	}
-	r.noteRegistered(table, partitions)
-	return nil
+	err := r.node.Catalog.AddPartitions(ctx, r.node.Database, strings.ToLower(table), partitions)
+	r.noteRegistered(table, port.Accepted(partitions, err))
+	return r.missed(err)
 }
 
 // crawl lets the crawler find Hive partitions, if the catalog does not show them already, and looks whether it did. A run looks at all tables, so

@@ -39,7 +39,7 @@ func TestATransformIsComparedOverAllHoursThatAreComplete(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	u := &up{}
+	u := &up{run: &run{}}
 	u.cfg = &config.Config{}
 	u.cfg.AWS.Database = "city"
 	u.catalog, u.query = c, q
