@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"runtime"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"citystream/engine/commitlog"
 )
 
 func TestWhatFailsOfAChoreWaitsLongerEachTimeAndTheRestDoesNot(t *testing.T) {
@@ -67,5 +70,29 @@ func TestAChoreHasOneTimerHoweverManyLooksAreWishedFor(t *testing.T) {
 	case <-looked:
 	case <-time.After(10 * time.Second):
 		t.Error("there was no look")
+	}
+}
+
+func TestALogThatFailsIsNotLookedAtUntilSomethingElseIsOrItsTimeHasCome(t *testing.T) {
+	t.Parallel()
+	system := NewSystem(slog.New(slog.DiscardHandler))
+	defer system.Shutdown()
+	node := &Node{Metrics: NewMetrics(), Log: slog.New(slog.DiscardHandler)}
+	life, end := context.WithCancel(t.Context())
+	defer end()
+	c := &catalogActor{node: node, board: newBoard(), dirty: map[commitlog.Log]bool{}, failed: map[commitlog.Log]bool{}, ctx: life}
+	c.registers = &chore{name: "register", node: node, busy: true, running: true, begin: c.beginRound}
+	bad, long := commitlog.Log{Table: "bad"}, commitlog.Log{Table: "long"}
+	pid := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		if more, ok := ctx.Message().(map[commitlog.Log]bool); ok {
+			c.onDone(ctx, choreDone{c.registers, outcome{err: errors.New("odd"), part: true, logs: map[commitlog.Log]bool{bad: true}, more: more}})
+			ctx.Respond(c.registers.kicked)
+		}
+	}))
+	for _, more := range []map[commitlog.Log]bool{{}, {long: true}} {
+		kicked, err := system.Root.RequestFuture(pid, more, time.Minute).Result()
+		if err != nil || kicked != (len(more) > 0) || c.registers.retry.cancel == nil || !c.failed[bad] || c.dirty[bad] {
+			t.Errorf("%v: another round is wanted at once: %v, %v; failed are %v", more, kicked, err, c.failed)
+		}
 	}
 }
