@@ -117,8 +117,8 @@ func (r *registrar) newest(ctx context.Context, table string, window record.Micr
 	return newest, err
 }
 
-// show has the catalog show announcements, and returns those that it does. Another catalog may have announced a window again meanwhile, and shown that before us; then it has
-// written the progress, too, and we find ours refused and compare.
+// show has the catalog show announcements, and returns those that it does. Another catalog may have announced a window again meanwhile, and
+// shown that before us; then it has written the progress, too, and we find ours refused and compare.
 func (r *registrar) show(ctx context.Context, t *schema.Table, all []*catalog.Announcement) ([]*catalog.Announcement, error) {
 	partitions := make([]port.HivePartition, len(all))
 	for i, a := range all {

@@ -57,8 +57,8 @@ func TestTheLastQueryIsKnownAfterARestart(t *testing.T) {
 	before := f.status().Transforms[0]
 	f.die()
 	f = l.follow()
-	f.settled()
-	if s := f.status().Transforms[0]; s.QueryId == "" || s.QueryId != before.QueryId || s.ScannedBytes != before.ScannedBytes || s.Dollars != before.Dollars || s.Queries != 0 {
+	f.until("the last query is told", func(s *messages.CatalogStatus) bool { return len(s.Transforms) == 1 && s.Transforms[0].QueryId != "" })
+	if s := f.status().Transforms[0]; s.QueryId != before.QueryId || s.ScannedBytes != before.ScannedBytes || s.Dollars != before.Dollars || s.Queries != 0 {
 		t.Errorf("%v, and before the restart %v", s, before)
 	}
 }
