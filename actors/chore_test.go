@@ -59,7 +59,7 @@ func TestAChoreHasOneTimerHoweverManyLooksAreWishedFor(t *testing.T) {
 	if _, err := system.Root.RequestFuture(pid, "many", time.Minute).Result(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); sleepers() != before+1; {
+	for deadline := time.Now().Add(10 * time.Second); sleepers() > before+1; { // some of before may end meanwhile
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines wait", sleepers()-before)
 		}
