@@ -100,6 +100,18 @@ func (b *board) registered(of topicOf) map[record.Partition]catalog.Cursor {
 	return maps.Clone(b.cursors[of])
 }
 
+// logs returns the logs that are followed.
+func (b *board) logs() (logs []commitlog.Log) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for of, cursors := range b.cursors {
+		for p := range cursors {
+			logs = append(logs, commitlog.Log{Table: of.table, TopicPartition: record.TopicPartition{Topic: of.topic, Partition: p}})
+		}
+	}
+	return logs
+}
+
 func (b *board) noteLoaded(of topicOf, slots catalog.Slots) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +21,8 @@ type catalogActor struct {
 	registrar *registrar
 	dirty     map[commitlog.Log]bool // told to have grown
 	all       bool                   // look at everything
+	failed    map[commitlog.Log]bool // to be looked at again beside the next that are, or when it is time to try again
+	failedAll bool                   // so is everything
 	registers *chore
 	others    []*chore // that follow from what is registered
 	ctx       context.Context
@@ -35,9 +38,10 @@ type (
 	registeredAll struct{}
 )
 
-// How long rounds may take: many queries of half an hour each, and copies of large backlogs.
+// How long rounds may take: a crawler's run over all tables, many queries of half an hour each, and copies of large backlogs.
 const (
 	registerMax  = 5 * time.Minute
+	crawlMax     = 2 * time.Hour
 	transformMax = 24 * time.Hour
 	loadMax      = time.Hour
 )
@@ -45,7 +49,7 @@ const (
 // CatalogProps makes the catalog actor.
 func CatalogProps(node *Node) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
-		return &catalogActor{node: node, dirty: map[commitlog.Log]bool{}, all: true, board: newBoard()}
+		return &catalogActor{node: node, dirty: map[commitlog.Log]bool{}, failed: map[commitlog.Log]bool{}, all: true, board: newBoard()}
 	})
 }
 
@@ -69,7 +73,7 @@ func (c *catalogActor) Receive(ctx actor.Context) {
 	case choreDone:
 		c.onDone(ctx, m)
 	case choreDue:
-		c.all = c.all || m.late && m.chore == c.registers
+		c.all = c.all || m.of == &c.registers.look
 		m.chore.due(ctx, c.ctx, m)
 	case *messages.GetCatalogStatus:
 		s := c.board.status()
@@ -82,7 +86,11 @@ func (c *catalogActor) start(ctx actor.Context) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.registrar = newRegistrar(c.node, c.board)
 	c.registers = &chore{name: "register", node: c.node, max: registerMax, begin: c.beginRound}
-	c.others = nil
+	if c.node.Crawl != nil {
+		c.registers.max = crawlMax
+	}
+	h := &housekeeper{node: c.node, board: c.board}
+	c.others = []*chore{{name: "keep house", background: true, node: c.node, max: registerMax, pause: c.node.CatalogPoll, begin: func() work { return h.round }}}
 	if len(c.node.Transforms) > 0 && c.node.Query != nil {
 		t := newTransformer(c.node, c.board)
 		s := &sweeper{node: c.node}
@@ -107,8 +115,9 @@ func (c *catalogActor) kick(ctx actor.Context) {
 
 // beginRound takes what is to be looked at; what comes meanwhile is for the next round.
 func (c *catalogActor) beginRound() work {
-	logs, all := c.dirty, c.all
-	c.dirty, c.all = map[commitlog.Log]bool{}, false
+	logs, all := c.dirty, c.all || c.failedAll
+	maps.Copy(logs, c.failed)
+	c.dirty, c.all, c.failed, c.failedAll = map[commitlog.Log]bool{}, false, map[commitlog.Log]bool{}, false
 	c.answered, c.asked = append(c.answered, c.asked...), nil
 	return func(ctx context.Context) outcome { return c.registrar.round(ctx, logs, all) }
 }
@@ -121,11 +130,14 @@ func (c *catalogActor) onDone(ctx actor.Context, m choreDone) {
 	}
 	c.board.noteTrouble(m.chore.name, m.outcome.err)
 	if m.chore == c.registers {
-		for log := range m.outcome.logs {
-			c.dirty[log] = true
+		maps.Copy(c.dirty, m.outcome.more)
+		if m.outcome.err == nil {
+			maps.Copy(c.dirty, m.outcome.logs)
+		} else {
+			maps.Copy(c.failed, m.outcome.logs)
 		}
-		c.all = c.all || m.outcome.all
-		if m.outcome.err == nil && len(m.outcome.logs) == 0 {
+		c.failedAll = c.failedAll || m.outcome.all
+		if m.outcome.err == nil && len(m.outcome.logs)+len(m.outcome.more) == 0 {
 			for _, pid := range c.answered {
 				ctx.Send(pid, registeredAll{})
 			}

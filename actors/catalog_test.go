@@ -14,6 +14,7 @@ import (
 	"citystream/engine/enginetest"
 	"citystream/engine/port"
 	"citystream/engine/record"
+	"citystream/engine/schema"
 	"citystream/messages"
 )
 
@@ -102,39 +103,6 @@ func TestALogThatCannotBeReadDoesNotStopTheOthers(t *testing.T) {
 	l.commit(1, hourOf(1), 1)
 	f.toldOf(1)
 	f.until("partition 1 goes on", func(s *messages.CatalogStatus) bool { return s.Tables[1].HivePartitions == 2 })
-}
-
-// brokenQuery fails while it is told to.
-type brokenQuery struct {
-	port.Query
-	broken atomic.Bool
-	failed atomic.Int64
-}
-
-func (q *brokenQuery) Run(ctx context.Context, database, sql string) (*port.Result, error) {
-	if q.broken.Load() {
-		q.failed.Add(1)
-		return nil, fmt.Errorf("%w: no such column", port.ErrQueryFailed)
-	}
-	return q.Query.Run(ctx, database, sql)
-}
-
-func TestATransformThatFailsIsToldAndTriedAgain(t *testing.T) {
-	t.Parallel()
-	l := newLedger(t, enginetest.NewFaults())
-	l.commit(0, hourOf(1), 0)
-	l.commit(1, hourOf(1))
-	q := &brokenQuery{Query: l.query}
-	q.broken.Store(true)
-	node := *l.node
-	node.Store, node.Source, node.Catalog, node.Query, node.Warehouse = l.store, l.source, l.catalog, q, l.warehouse
-	f := &follower{l: l, life: enginetest.NewFaults().Life(), pid: l.system.Root.Spawn(CatalogProps(&node))}
-	f.until("the transform fails again and again, and the load goes on", func(s *messages.CatalogStatus) bool {
-		return len(s.Transforms) == 1 && s.Transforms[0].Failing == 1 && strings.Contains(s.Transforms[0].Error, "hour=03: run the query: query failed: no such column") &&
-			q.failed.Load() > 2 && len(s.Loads) == 1 && s.Loads[0].Rows == 10
-	})
-	q.broken.Store(false)
-	f.settled()
 }
 
 // refusingWarehouse takes no load while it is told to.
@@ -240,6 +208,38 @@ func (c *fakeCrawler) Crawl(ctx context.Context, crawl port.Crawl) error {
 	return c.l.catalog.AddPartitions(ctx, "city", "gps_data", []port.HivePartition{place.Partition("b")})
 }
 
+// crawlerFunc is a crawler that does what it says.
+type crawlerFunc func() error
+
+func (f crawlerFunc) Crawl(context.Context, port.Crawl) error { return f() }
+
+func TestACrawlerRunsOnceForAllTablesAndOnlyIfSomethingIsLacking(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.withSideTable(schema.DeadLetters().Name)
+	l.commit(0, hourOf(1), 0)
+	node, runs := *l.node, 0
+	add := func(table string, i int) error {
+		return l.catalog.AddPartitions(t.Context(), "city", table, []port.HivePartition{node.place(table, hourOf(i)).Partition("b")})
+	}
+	node.Store, node.Source, node.Catalog, node.Crawl = l.store, l.source, l.catalog, &port.Crawl{Name: "c", Role: "r"}
+	node.Crawler = crawlerFunc(func() error {
+		runs++
+		return errors.Join(add(schema.DeadLetters().Name, 1), add("gps_data", 0))
+	})
+	r := newRegistrar(&node, newBoard())
+	if o := r.round(t.Context(), nil, true); runs != 1 || o.err != nil || len(o.logs) > 0 {
+		t.Fatalf("%d runs, %v", runs, o.err)
+	}
+	l.commit(1, hourOf(1), 2)
+	if err := add("gps_data", 2); err != nil { // by another
+		t.Fatal(err)
+	}
+	if o := r.round(t.Context(), nil, true); runs != 1 || o.err != nil || len(o.logs) > 0 {
+		t.Errorf("%d runs, %v", runs, o.err)
+	}
+}
+
 func TestALongLogIsRegisteredPieceByPiece(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t, enginetest.NewFaults())
@@ -256,6 +256,25 @@ func TestALongLogIsRegisteredPieceByPiece(t *testing.T) {
 	}
 	if got := calls["Get log"]; got > 2*(newsMax+3) { // once to register, once to load
 		t.Errorf("%d slots were read, of %d", got, newsMax+2)
+	}
+}
+
+func TestOneRoundReadsABoundedNumberOfEntriesOfATopic(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	for range newsMax - 100 {
+		l.commit(0, hourOf(0))
+		l.commit(1, hourOf(0))
+	}
+	node, life := *l.node, l.faults.Life()
+	node.Store, node.Source, node.Catalog = life.Store(l.store), l.source, l.catalog
+	r := newRegistrar(&node, newBoard())
+	if o := r.round(t.Context(), nil, true); o.err != nil {
+		t.Fatal(o.err)
+	}
+	calls := l.faults.Calls()
+	if calls["Get log"] > newsMax || calls["PutIfAbsent catalog"] != 1 {
+		t.Errorf("the first round has read %d entries, and written the progress %d times", calls["Get log"], calls["PutIfAbsent catalog"])
 	}
 }
 

@@ -4,76 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"citystream/engine/catalog"
 	"citystream/engine/commitlog"
 	"citystream/engine/port"
-	"citystream/engine/schema"
 )
-
-// prepare makes the database, once.
-func (r *registrar) prepare(ctx context.Context) error {
-	if r.ready {
-		return nil
-	}
-	if err := r.node.Catalog.EnsureDatabase(ctx, r.node.Database); err != nil {
-		return fmt.Errorf("database %s: %w", r.node.Database, err)
-	}
-	r.ready = true
-	return nil
-}
-
-// prepareTable makes a table, its side table and that of the dead letters, and learns what is known of them.
-func (r *registrar) prepareTable(ctx context.Context, table *schema.Table) error {
-	tables := []*schema.Table{table, r.node.DeadLetters}
-	if side := table.LateTable(); side != nil {
-		tables = append(tables, side)
-	}
-	for _, t := range tables {
-		if r.known[t.Name] != nil {
-			continue
-		}
-		if err := r.learn(ctx, t, t == table); err != nil {
-			return fmt.Errorf("table %s: %w", t.Name, err)
-		}
-	}
-	return nil
-}
-
-// learn makes a table and reads which Hive partitions it has. Of those that are announced what is shown is held against what was
-// announced: another catalog may have had its last word late, or none.
-func (r *registrar) learn(ctx context.Context, t *schema.Table, announces bool) error {
-	name := strings.ToLower(t.Name)
-	described := catalog.Describe(t, r.node.location(t.Name))
-	if !r.node.ProjectFrom.IsZero() {
-		described = catalog.Project(described, r.node.ProjectFrom)
-	}
-	if err := r.node.Catalog.EnsureTable(ctx, r.node.Database, described); err != nil {
-		return err
-	}
-	partitions, err := r.node.Catalog.Partitions(ctx, r.node.Database, name)
-	if err != nil {
-		return err
-	}
-	if announces {
-		if err := r.compare(ctx, t, partitions); err != nil {
-			return err
-		}
-	}
-	known := map[string]bool{}
-	for _, p := range partitions {
-		known[strings.TrimSuffix(p.Location, "/")+"/"] = true
-	}
-	r.known[t.Name] = known
-	r.board.noteShown(t.Name, len(known))
-	return nil
-}
-
-// location returns where the files of a table lie.
-func (n *Node) location(table string) string {
-	return "s3://" + n.Bucket + "/" + n.RawPrefix + "/" + table + "/"
-}
 
 // progressOf returns the progress with a topic's logs, from memory or from the store. If it is not what we wrote, another catalog is at
 // work, and what it may have changed of the table is looked at again.
@@ -121,21 +56,21 @@ func (r *registrar) save(ctx context.Context, of topicOf, before *kept, p catalo
 	return nil
 }
 
-// newsMax is how many entries of a log one round reads: a long log that is read from its beginning is registered piece by piece, and what was
-// done of it lasts.
+// newsMax is how many entries of a topic one round reads, in all its logs together: long logs that are read from their beginning are registered
+// piece by piece, and what was done of them lasts. A round that was broken off before it wrote the progress would begin again for ever.
 const newsMax = 2000
 
-// news returns the entries of a log behind a slot whose files may be registered, and whether there are more.
-func (r *registrar) news(ctx context.Context, log commitlog.Log, after commitlog.Slot) (entries []*commitlog.Entry, more bool, err error) {
-	entries, more, err = readEntries(ctx, r.node.Store, log, after, newsMax)
-	if err != nil || more || len(entries) == 0 {
-		return entries, more, err // all of them have successors, if there are more
+// news returns up to limit entries of a log behind a slot whose files may be registered, and whether there may be more.
+func (r *registrar) news(ctx context.Context, log commitlog.Log, after commitlog.Slot, limit int) (entries []*commitlog.Entry, more bool, err error) {
+	entries, more, err = readEntries(ctx, r.node.Store, log, after, limit)
+	if err != nil || len(entries) == 0 {
+		return entries, more, err
 	}
 	seen, err := r.seen(ctx, entries[len(entries)-1])
 	if err != nil {
 		return nil, false, err
 	}
-	return entries[:catalog.Usable(entries, seen)], false, nil
+	return entries[:catalog.Usable(entries, seen)], more, nil
 }
 
 // readEntries returns up to limit entries of a log behind a slot, and whether there may be more.

@@ -25,6 +25,22 @@ type chore struct {
 	busy    bool // a round runs, or the wait behind one
 	kicked  bool
 	wait    time.Duration // after a failure
+	logged  time.Time     // when a failure was logged last
+	look    look          // that was wished for
+	retry   look          // for what a round has failed in, when the rest of it goes on
+}
+
+// A look is a round that is due later, whether somebody kicks or not. There is one timer for it: the earliest that was asked for.
+type look struct {
+	at     time.Time
+	cancel context.CancelFunc // nil while none is due
+}
+
+func (l *look) stop() {
+	if l.cancel != nil {
+		l.cancel()
+		l.cancel = nil
+	}
 }
 
 // work is one round of a chore.
@@ -36,6 +52,7 @@ type outcome struct {
 	part  bool                   // some of it went well: what failed is not the service itself
 	again time.Duration          // look again after so long, though nobody has kicked; 0 is no need
 	logs  map[commitlog.Log]bool // of registering: to be looked at again
+	more  map[commitlog.Log]bool // of registering: that have more, to be looked at at once
 	all   bool                   // of registering: to look at everything again
 }
 
@@ -48,11 +65,11 @@ type (
 	choreDue struct {
 		chore *chore
 		kick  bool
-		late  bool // of a look that was wished for later, not of the wait
+		of    *look // that this is; nil is the wait
 	}
 )
 
-// partWait is the longest wait of a chore of which only a part fails: the rest of it goes on meanwhile.
+// partWait is for how long a chore of which only a part fails keeps the rest waiting: that goes on meanwhile. What failed waits longer each time.
 const partWait = time.Second
 
 // kick begins a round, or has one begun behind the present one. life is that of the actor.
@@ -82,27 +99,47 @@ func (c *chore) done(ctx actor.Context, life context.Context, o outcome) {
 			c.node.Log.Info("answered again", "what", c.name)
 		}
 		c.wait = 0
+		c.retry.stop()
 	} else {
-		c.node.Metrics.Retries.WithLabelValues(c.name).Inc()
-		first := c.wait == 0
-		longest := waitMax
-		if o.part {
-			longest = partWait
-		}
-		c.wait = min(max(2*c.wait, waitMin), longest)
-		if first || c.wait == waitMax {
-			c.node.Log.Warn("not all of it can be done; trying again until it works", "what", c.name, "error", o.err)
-		}
-		wait = max(wait, c.wait)
+		wait = max(wait, c.failed(o))
 	}
 	if wait == 0 {
 		c.due(ctx, life, choreDue{chore: c})
 	} else {
-		c.later(ctx, life, wait, choreDue{chore: c, kick: o.err != nil})
+		c.later(ctx, life, wait, choreDue{chore: c, kick: o.err != nil && !o.part})
+	}
+	if o.err != nil && o.part {
+		c.lookIn(ctx, life, &c.retry, c.wait)
 	}
 	if o.again > 0 {
-		c.later(ctx, life, o.again, choreDue{chore: c, kick: true, late: true})
+		c.lookIn(ctx, life, &c.look, o.again)
 	}
+}
+
+// failed takes in a failure, and returns for how long no round begins.
+func (c *chore) failed(o outcome) time.Duration {
+	c.node.Metrics.Retries.WithLabelValues(c.name).Inc()
+	if c.wait == 0 || time.Since(c.logged) >= retryLogged {
+		c.logged = time.Now()
+		c.node.Log.Warn("not all of it can be done; trying again until it works", "what", c.name, "error", o.err)
+	}
+	c.wait = min(max(2*c.wait, waitMin), waitMax)
+	if o.part {
+		return min(c.wait, partWait)
+	}
+	return c.wait
+}
+
+// lookIn has a round begun after a while, if none is due before.
+func (c *chore) lookIn(ctx actor.Context, life context.Context, l *look, wait time.Duration) {
+	at := time.Now().Add(wait)
+	if l.cancel != nil && l.at.Before(at) {
+		return
+	}
+	l.stop()
+	timed, cancel := context.WithCancel(life)
+	l.at, l.cancel = at, cancel
+	c.later(ctx, timed, wait, choreDue{chore: c, kick: true, of: l})
 }
 
 func (c *chore) later(ctx actor.Context, life context.Context, wait time.Duration, m choreDue) {
@@ -116,8 +153,10 @@ func (c *chore) later(ctx actor.Context, life context.Context, wait time.Duratio
 
 // due ends a wait.
 func (c *chore) due(ctx actor.Context, life context.Context, m choreDue) {
-	if !m.late {
+	if m.of == nil {
 		c.busy = false
+	} else {
+		m.of.stop()
 	}
 	if m.kick || c.kicked {
 		c.kick(ctx, life)

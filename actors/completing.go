@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,13 +22,10 @@ func (r *registrar) complete(ctx context.Context, of topicOf, table *schema.Tabl
 	var errs []error
 	var all []*catalog.Announcement
 	for _, window := range p.Due(partitions, table.Window) {
-		place := catalog.Place{
-			Table: table.Name, Window: window, Folder: r.node.RawPrefix + "/" + table.Name + "/" + commitlog.HivePath(window) + "/",
-		}
 		if r.waits(lateOf{table.Name, window}) {
 			continue
 		}
-		a, err := r.announce(ctx, of, place, p, partitions)
+		a, err := r.announce(ctx, of, r.node.place(table.Name, window), p, partitions)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("announce %s: %w", commitlog.HivePath(window), err))
 			continue
@@ -37,9 +35,8 @@ func (r *registrar) complete(ctx context.Context, of topicOf, table *schema.Tabl
 	if len(all) == 0 {
 		return 0, errors.Join(errs...)
 	}
-	if err := r.show(ctx, table, all); err != nil {
-		return 0, errors.Join(append(errs, err)...)
-	}
+	all, err := r.show(ctx, table, all)
+	errs = append(errs, err)
 	for _, a := range all {
 		r.known[table.Name][a.Location] = true // by another catalog, if not by us
 		delete(p.Windows, a.Window)
@@ -120,18 +117,24 @@ func (r *registrar) newest(ctx context.Context, table string, window record.Micr
 	return newest, err
 }
 
-// show has the catalog show announcements. Another catalog may have announced a window again meanwhile, and shown that before us; then it has
-// written the progress, too, and we find ours refused and compare.
-func (r *registrar) show(ctx context.Context, t *schema.Table, all []*catalog.Announcement) error {
+// show has the catalog show announcements, and returns those that it does. Another catalog may have announced a window again meanwhile, and
+// shown that before us; then it has written the progress, too, and we find ours refused and compare.
+func (r *registrar) show(ctx context.Context, t *schema.Table, all []*catalog.Announcement) ([]*catalog.Announcement, error) {
 	partitions := make([]port.HivePartition, len(all))
 	for i, a := range all {
 		partitions[i] = a.Partition()
 	}
-	return r.node.Catalog.SetPartitions(ctx, r.node.Database, strings.ToLower(t.Name), partitions)
+	err := r.node.Catalog.SetPartitions(ctx, r.node.Database, strings.ToLower(t.Name), partitions)
+	shown := map[string]bool{}
+	for _, p := range port.Accepted(partitions, err) {
+		shown[p.Location] = true
+	}
+	return slices.DeleteFunc(all, func(a *catalog.Announcement) bool { return !shown[a.Location] }), r.missed(err)
 }
 
-// compare holds what the catalog shows against what was announced, and mends it. Windows that are registered and were never announced are noted.
-func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.HivePartition) error {
+// compare holds what the catalog shows against what was announced, and mends it: what was announced and is not shown is registered again. Windows
+// that are registered and were never announced are noted. It returns the Hive partitions that there are now.
+func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.HivePartition) ([]port.HivePartition, error) {
 	state := &catalog.TableState{Length: t.Window, Announced: map[record.Micros]catalog.Revision{}}
 	err := listAll(ctx, r.node.Store, catalog.AnnouncementsPrefix(t.Name), func(o port.Object) {
 		if window, revision, ok := catalog.ParseAnnouncementKey(t.Name, o.Key); ok {
@@ -139,29 +142,63 @@ func (r *registrar) compare(ctx context.Context, t *schema.Table, shown []port.H
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("list announcements: %w", err)
+		return nil, fmt.Errorf("list announcements: %w", err)
 	}
-	var stale []*catalog.Announcement
+	revisions := map[record.Micros]catalog.Revision{}
 	r.unknown[t.Name] = nil
 	for _, p := range shown {
-		window, ok := catalog.WindowOf(p.Values)
-		switch revision := state.Announced[window]; {
-		case !ok:
-		case revision == 0:
-			r.unknown[t.Name] = append(r.unknown[t.Name], window)
-		case revision != catalog.RevisionOf(p):
-			a, err := r.announcement(ctx, t.Name, window, revision)
-			if err != nil {
-				return err
+		if window, ok := catalog.WindowOf(p.Values); ok {
+			if revisions[window] = catalog.RevisionOf(p); state.Announced[window] == 0 {
+				r.unknown[t.Name] = append(r.unknown[t.Name], window)
 			}
-			stale = append(stale, a)
+		}
+	}
+	var stale []record.Micros
+	for window, revision := range state.Announced {
+		if revisions[window] != revision {
+			stale = append(stale, window)
+		}
+	}
+	slices.Sort(stale)
+	for some := range slices.Chunk(stale, staleMax) { // what was mended lasts, should there be too many for one round
+		mended, err := r.mend(ctx, t, some, state.Announced)
+		if err = r.refused(t.Name, err); err != nil {
+			return nil, err
+		}
+		for _, a := range mended {
+			if _, ok := revisions[a.Window]; !ok {
+				shown = append(shown, a.Partition())
+			}
 		}
 	}
 	r.board.noteTable(t.Name, state)
-	if len(stale) == 0 {
+	return shown, nil
+}
+
+// staleMax is how many Hive partitions are mended at once.
+const staleMax = 100
+
+// refused warns of Hive partitions that are refused, which hold up only what has files in them, and returns any other error.
+func (r *registrar) refused(table string, err error) error {
+	var part *port.PartitionsError
+	if errors.As(err, &part) {
+		r.node.Log.Warn("Hive partitions cannot be made as they were", "table", table, "error", err)
 		return nil
 	}
-	return r.show(ctx, t, stale)
+	return err
+}
+
+// mend shows windows in the revisions in which they were announced, and returns those that it could.
+func (r *registrar) mend(ctx context.Context, t *schema.Table, windows []record.Micros, announced map[record.Micros]catalog.Revision) ([]*catalog.Announcement, error) {
+	var all []*catalog.Announcement
+	for _, w := range windows {
+		a, err := r.announcement(ctx, t.Name, w, announced[w])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return r.show(ctx, t, all)
 }
 
 // listAll calls each for all objects below a prefix, in the order of their keys.

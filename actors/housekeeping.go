@@ -25,32 +25,47 @@ const (
 // clockKey is an object that is written only to see the store's time.
 const clockKey = commitlog.Root + "clock"
 
-// keepHouse goes through all logs, if it is time again.
-func (r *registrar) keepHouse(ctx context.Context, logs []commitlog.Log) error {
-	if len(logs) == 0 || r.node.Housekeeping == 0 || time.Since(r.house) < r.node.Housekeeping {
-		return nil
+// housekeeper keeps the house. One goroutine uses it at a time.
+type housekeeper struct {
+	node  *Node
+	board *board
+	last  time.Time
+}
+
+// round goes through all logs that are registered, if it is time again.
+func (h *housekeeper) round(ctx context.Context) outcome {
+	logs := h.board.logs()
+	if len(logs) == 0 || h.node.Housekeeping == 0 || time.Since(h.last) < h.node.Housekeeping {
+		return outcome{}
 	}
-	now, err := storeTime(ctx, r.node.Store)
+	return h.keep(ctx, logs)
+}
+
+// keep goes through logs. One that cannot be kept does not stop the others.
+func (h *housekeeper) keep(ctx context.Context, logs []commitlog.Log) (o outcome) {
+	now, err := storeTime(ctx, h.node.Store)
 	if err != nil {
-		return err
+		return outcome{err: err}
 	}
-	uploads, err := r.node.Store.ListUploads(ctx, r.node.RawPrefix+"/")
+	uploads, err := h.node.Store.ListUploads(ctx, h.node.RawPrefix+"/")
 	if err != nil {
-		return fmt.Errorf("list open uploads: %w", err)
+		return outcome{err: fmt.Errorf("list open uploads: %w", err)}
 	}
 	for _, log := range logs {
-		if err := r.retain(ctx, log, now); err != nil {
-			return fmt.Errorf("retention of log %s: %w", log, err)
+		if err := h.retain(ctx, log, now); err != nil {
+			o.err = errors.Join(o.err, fmt.Errorf("retention of log %s: %w", log, err))
+			continue
 		}
-		if err := r.sweep(ctx, log, uploads, now); err != nil {
-			return fmt.Errorf("orphaned uploads of log %s: %w", log, err)
+		if err := h.sweep(ctx, log, uploads, now); err != nil {
+			o.err = errors.Join(o.err, fmt.Errorf("orphaned uploads of log %s: %w", log, err))
+			continue
 		}
+		o.part = true
 	}
-	if !r.house.IsZero() {
-		clear(r.known) // so that what the catalog shows is held against what was written once more
+	if o.err == nil {
+		h.last = time.Now()
 	}
-	r.house = time.Now()
-	return nil
+	return o
 }
 
 func storeTime(ctx context.Context, store port.Store) (time.Time, error) {
@@ -65,16 +80,16 @@ func storeTime(ctx context.Context, store port.Store) (time.Time, error) {
 }
 
 // retain deletes the slots of a log that are older than the retention, registered and loaded, but never the newest two.
-func (r *registrar) retain(ctx context.Context, log commitlog.Log, now time.Time) error {
-	if r.node.KeepLog == 0 {
+func (h *housekeeper) retain(ctx context.Context, log commitlog.Log, now time.Time) error {
+	if h.node.KeepLog == 0 {
 		return nil
 	}
-	old := now.Add(-max(r.node.KeepLog, slotAgeMin)).UnixMicro()
-	page, err := r.node.Store.List(ctx, log.Prefix(), "", listPage)
+	old := now.Add(-max(h.node.KeepLog, slotAgeMin)).UnixMicro()
+	page, err := h.node.Store.List(ctx, log.Prefix(), "", listPage)
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
-	needed := r.board.needed(log, r.node.loads(log.Table))
+	needed := h.board.needed(log, h.node.loads(log.Table))
 	var gone []port.Object
 	keep := commitlog.None
 	for _, o := range page[:max(0, len(page)-2)] { // two stay, so that the newest entry is always there
@@ -87,29 +102,29 @@ func (r *registrar) retain(ctx context.Context, log commitlog.Log, now time.Time
 	if len(gone) == 0 {
 		return nil
 	}
-	if err := r.raiseLow(ctx, log, keep); err != nil {
+	if err := h.raiseLow(ctx, log, keep); err != nil {
 		return err
 	}
 	for _, o := range gone {
-		if err := r.node.Store.Delete(ctx, o.Key); err != nil {
+		if err := h.node.Store.Delete(ctx, o.Key); err != nil {
 			return fmt.Errorf("delete %s: %w", o.Key, err)
 		}
 	}
-	r.node.Log.Info("deleted old slots", "log", log, "count", len(gone), "first_kept", keep)
+	h.node.Log.Info("deleted old slots", "log", log, "count", len(gone), "first_kept", keep)
 	return nil
 }
 
 // raiseLow says that the slots below one count no more. It never goes back.
-func (r *registrar) raiseLow(ctx context.Context, log commitlog.Log, to commitlog.Slot) error {
+func (h *housekeeper) raiseLow(ctx context.Context, log commitlog.Log, to commitlog.Slot) error {
 	body, err := json.Marshal(low{to})
 	if err != nil {
 		return err
 	}
 	for {
-		before, etag, err := r.node.Store.Get(ctx, log.LowKey())
+		before, etag, err := h.node.Store.Get(ctx, log.LowKey())
 		switch {
 		case isNotFound(err):
-			err = r.node.Store.PutIfAbsent(ctx, log.LowKey(), body)
+			err = h.node.Store.PutIfAbsent(ctx, log.LowKey(), body)
 		case err == nil:
 			var l low
 			if err := json.Unmarshal(before, &l); err != nil {
@@ -118,7 +133,7 @@ func (r *registrar) raiseLow(ctx context.Context, log commitlog.Log, to commitlo
 			if l.Low >= to {
 				return nil
 			}
-			err = r.node.Store.PutIfMatch(ctx, log.LowKey(), body, etag)
+			err = h.node.Store.PutIfMatch(ctx, log.LowKey(), body, etag)
 		}
 		if !errors.Is(err, port.ErrConflict) && !isNotFound(err) {
 			return err
@@ -128,7 +143,7 @@ func (r *registrar) raiseLow(ctx context.Context, log commitlog.Log, to commitlo
 
 // sweep aborts the uploads of a log's superseded owners: all that their entries name was completed before the claim that came after
 // them (I2), so what is still open is in no entry. What an owner is making again before its own claim carries the claim that still counts.
-func (r *registrar) sweep(ctx context.Context, log commitlog.Log, uploads []port.Upload, now time.Time) error {
+func (h *housekeeper) sweep(ctx context.Context, log commitlog.Log, uploads []port.Upload, now time.Time) error {
 	var of []port.Upload
 	newest := commitlog.None
 	for _, u := range uploads {
@@ -137,7 +152,7 @@ func (r *registrar) sweep(ctx context.Context, log commitlog.Log, uploads []port
 			continue
 		}
 		if newest == commitlog.None {
-			last, err := r.lastOf(ctx, log)
+			last, err := h.lastOf(ctx, log)
 			if err != nil || last == nil {
 				return err
 			}
@@ -148,23 +163,23 @@ func (r *registrar) sweep(ctx context.Context, log commitlog.Log, uploads []port
 		}
 	}
 	for _, u := range of {
-		if err := r.node.Store.AbortUpload(ctx, u.Key, u.ID); err != nil {
+		if err := h.node.Store.AbortUpload(ctx, u.Key, u.ID); err != nil {
 			return fmt.Errorf("abort %s: %w", u.Key, err)
 		}
 	}
 	if len(of) > 0 {
-		r.node.Log.Info("aborted orphaned uploads", "log", log, "count", len(of))
+		h.node.Log.Info("aborted orphaned uploads", "log", log, "count", len(of))
 	}
 	return nil
 }
 
 // lastOf returns the newest entry of a log, nil if it is empty or was just being written.
-func (r *registrar) lastOf(ctx context.Context, log commitlog.Log) (*commitlog.Entry, error) {
-	slot, err := lastSlot(ctx, r.node.Store, log, &retries{log: r.node.Log, metrics: r.node.Metrics})
+func (h *housekeeper) lastOf(ctx context.Context, log commitlog.Log) (*commitlog.Entry, error) {
+	slot, err := lastSlot(ctx, h.node.Store, log, &retries{log: h.node.Log, metrics: h.node.Metrics})
 	if err != nil || slot == commitlog.None {
 		return nil, err
 	}
-	body, _, err := r.node.Store.Get(ctx, log.Key(slot))
+	body, _, err := h.node.Store.Get(ctx, log.Key(slot))
 	if isNotFound(err) {
 		return nil, nil
 	}

@@ -12,8 +12,8 @@ import (
 	"citystream/engine/port"
 )
 
-// grown is a stretch with a log of several slots, and a registrar that has registered all of them.
-func grown(t *testing.T) (*stretch, *registrar) {
+// grown is a stretch with a log of several slots, all of them registered, and a housekeeper.
+func grown(t *testing.T) (*stretch, *housekeeper) {
 	s := newStretch(t, enginetest.NewFaults())
 	s.produce(40)
 	s.node.Store, s.node.Source = s.store, s.source
@@ -25,17 +25,17 @@ func grown(t *testing.T) (*stretch, *registrar) {
 		s.produce(20)
 	}
 	s.node.Housekeeping, s.node.KeepLog = time.Nanosecond, 48*time.Hour
-	r := newRegistrar(s.node, newBoard())
+	h := &housekeeper{node: s.node, board: newBoard()}
 	last, _ := s.lastEntry()
-	r.noteSlot(s, last.Slot)
-	return s, r
+	h.noteSlot(s, last.Slot)
+	return s, h
 }
 
 // noteSlot says that the stretch's log is registered up to a slot.
-func (r *registrar) noteSlot(s *stretch, slot commitlog.Slot) {
+func (h *housekeeper) noteSlot(s *stretch, slot commitlog.Slot) {
 	p := catalog.NewProgress()
 	p.Logs[0] = catalog.Cursor{Slot: slot}
-	r.board.noteProgress(topicOf{s.log.Table, s.log.Topic}, p, 1)
+	h.board.noteProgress(topicOf{s.log.Table, s.log.Topic}, p, 1)
 }
 
 func (s *stretch) slots() []commitlog.Slot {
@@ -53,22 +53,22 @@ func (s *stretch) slots() []commitlog.Slot {
 	return slots
 }
 
-func (s *stretch) keepHouse(r *registrar, later time.Duration) {
+func (s *stretch) keepHouse(h *housekeeper, later time.Duration) {
 	s.Helper()
 	s.store.Now = func() time.Time { return time.Now().Add(later) }
-	if err := r.keepHouse(s.Context(), []commitlog.Log{s.log}); err != nil {
-		s.Fatal(err)
+	if o := h.keep(s.Context(), []commitlog.Log{s.log}); o.err != nil {
+		s.Fatal(o.err)
 	}
 }
 
 func TestOldSlotsAreDeletedBehindARaisedLow(t *testing.T) {
-	s, r := grown(t)
+	s, h := grown(t)
 	before := s.slots()
-	s.keepHouse(r, 47*time.Hour)
+	s.keepHouse(h, 47*time.Hour)
 	if got := s.slots(); len(got) != len(before) {
 		t.Fatalf("%d slots of %d are left before their time", len(got), len(before))
 	}
-	s.keepHouse(r, 49*time.Hour)
+	s.keepHouse(h, 49*time.Hour)
 	got := s.slots()
 	low, err := readLow(t.Context(), s.store, s.log)
 	if err != nil || len(got) != 2 || low != got[0] {
@@ -82,39 +82,65 @@ func TestOldSlotsAreDeletedBehindARaisedLow(t *testing.T) {
 	}
 }
 
+func TestALogThatCannotBeKeptDoesNotStopTheOthers(t *testing.T) {
+	s, h := grown(t)
+	broken := s.log
+	broken.Partition = 7
+	for slot := range commitlog.Slot(5) {
+		if err := s.store.Put(t.Context(), broken.Key(slot), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.store.Put(t.Context(), broken.LowKey(), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	last, _ := s.lastEntry()
+	p := catalog.NewProgress()
+	p.Logs[0], p.Logs[7] = catalog.Cursor{Slot: last.Slot}, catalog.Cursor{Slot: 4}
+	h.board.noteProgress(topicOf{s.log.Table, s.log.Topic}, p, 8)
+	s.store.Now = func() time.Time { return time.Now().Add(49 * time.Hour) }
+	o := h.keep(t.Context(), []commitlog.Log{broken, s.log})
+	if got := s.slots(); len(got) != 2 || !o.part || o.err == nil || !strings.Contains(o.err.Error(), "gps/7") {
+		t.Errorf("slots %v are left: %v", got, o.err)
+	}
+	if logs := h.board.logs(); len(logs) != 2 || !h.last.IsZero() {
+		t.Errorf("of %v the last was at %v", logs, h.last)
+	}
+}
+
 func TestSlotsThatAreNotRegisteredStay(t *testing.T) {
-	s, r := grown(t)
+	s, h := grown(t)
 	before := s.slots()
-	r.noteSlot(s, before[1])
-	s.keepHouse(r, 49*time.Hour)
+	h.noteSlot(s, before[1])
+	s.keepHouse(h, 49*time.Hour)
 	if got := s.slots(); got[0] != before[1] {
 		t.Errorf("the first slot is %d, but only those below %d are registered", got[0], before[1])
 	}
 }
 
 func TestSlotsThatAreNotLoadedStay(t *testing.T) {
-	s, r := grown(t)
+	s, h := grown(t)
 	s.node.Warehouse = enginetest.NewFakeWarehouse()
 	before := s.slots()
-	r.board.noteLoaded(topicOf{s.log.Table, s.log.Topic}, catalog.Slots{0: before[1]})
-	s.keepHouse(r, 49*time.Hour)
+	h.board.noteLoaded(topicOf{s.log.Table, s.log.Topic}, catalog.Slots{0: before[1]})
+	s.keepHouse(h, 49*time.Hour)
 	if got := s.slots(); got[0] != before[1] {
 		t.Errorf("the first slot is %d, but only those below %d are loaded", got[0], before[1])
 	}
 }
 
 func TestAShortRetentionIsADayAllTheSame(t *testing.T) {
-	s, r := grown(t)
+	s, h := grown(t)
 	s.node.KeepLog = time.Second
 	before := s.slots()
-	s.keepHouse(r, 23*time.Hour)
+	s.keepHouse(h, 23*time.Hour)
 	if got := s.slots(); len(got) != len(before) {
 		t.Errorf("%d of %d slots are left after less than a day", len(got), len(before))
 	}
 }
 
 func TestAWriterOfLongAgoDoesNotWriteADeletedSlot(t *testing.T) {
-	s, r := grown(t)
+	s, h := grown(t)
 	zombie := s.own()
 	zombie.caughtUp() // its claim is in the log
 	claim, _ := s.newest()
@@ -125,8 +151,8 @@ func TestAWriterOfLongAgoDoesNotWriteADeletedSlot(t *testing.T) {
 	o.caughtUp()
 	o.drain()
 	last, _ := s.newest()
-	r.noteSlot(s, last.Slot)
-	s.keepHouse(r, 49*time.Hour)
+	h.noteSlot(s, last.Slot)
+	s.keepHouse(h, 49*time.Hour)
 	if slots := s.slots(); slots[0] <= claim.Slot+1 {
 		t.Fatalf("slots from %d on are left; the zombie's next would be %d", slots[0], claim.Slot+1)
 	}
@@ -153,7 +179,7 @@ func (s *stretch) newest() (*commitlog.Entry, error) {
 }
 
 func TestOnlyUploadsOfSupersededOwnersAreAborted(t *testing.T) {
-	s, r := grown(t)
+	s, h := grown(t)
 	last, _ := s.newest()
 	key := func(claim commitlog.Slot) string { return s.log.FileKey("raw", s.log.Table, 1, claim, 0, 7) }
 	open := map[string]string{}
@@ -178,11 +204,11 @@ func TestOnlyUploadsOfSupersededOwnersAreAborted(t *testing.T) {
 		}
 		return names
 	}
-	s.keepHouse(r, 59*time.Minute)
+	s.keepHouse(h, 59*time.Minute)
 	if got := left(); len(got) != 4 {
 		t.Errorf("left are %v after less than an hour", got)
 	}
-	s.keepHouse(r, 61*time.Minute)
+	s.keepHouse(h, 61*time.Minute)
 	if got := left(); len(got) != 3 || got["of one before"] {
 		t.Errorf("left are %v", got)
 	}

@@ -167,7 +167,7 @@ func (f *follower) done() {
 // settled waits until the catalog has done everything, or is dead. What it still wanted to do when all was done does no harm.
 func (f *follower) settled() {
 	f.l.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	var err error
 	for look := 1; !f.life.Dead() && !f.l.failed; look++ {
 		if err = f.l.prove(); err == nil && f.idle() {

@@ -7,6 +7,7 @@ import (
 	"citystream/engine/catalog"
 	"citystream/engine/port"
 	"citystream/engine/record"
+	"citystream/messages"
 )
 
 // prepare makes the table of a transform, and learns which results it has. What readers are led to is held against the results, and mended:
@@ -24,13 +25,21 @@ func (t *transformer) prepare(ctx context.Context, x *target) error {
 		return err
 	}
 	done := map[record.Micros]catalog.Edition{}
+	var last port.Object
 	err := listAll(ctx, t.node.Store, catalog.ResultsPrefix(name), func(o port.Object) {
-		if window, e, ok := catalog.ParseResultKey(name, o.Key); ok && !e.Before(done[window]) {
+		window, e, ok := catalog.ParseResultKey(name, o.Key)
+		if ok && !e.Before(done[window]) {
 			done[window] = e
+		}
+		if ok && o.Modified >= last.Modified {
+			last = o
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("list results: %w", err)
+	}
+	if err := t.recall(ctx, x, last.Key); err != nil {
+		return err
 	}
 	partitions, err := t.node.Catalog.Partitions(ctx, db, name)
 	if err != nil {
@@ -58,6 +67,27 @@ func (t *transformer) prepare(ctx context.Context, x *target) error {
 	defer x.mu.Unlock()
 	x.done, x.ready = done, true
 	return nil
+}
+
+// recall has the board show the last result of a table, by whichever catalog, and makes sure that the transform goes on from it.
+func (t *transformer) recall(ctx context.Context, x *target, key string) error {
+	if key == "" {
+		return nil
+	}
+	body, _, err := t.node.Store.Get(ctx, key)
+	if err != nil {
+		return fmt.Errorf("read the last result: %w", err)
+	}
+	r, err := catalog.DecodeResult(body)
+	if err != nil {
+		return err
+	}
+	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) {
+		if s.QueryId == "" {
+			noteRun(s, r)
+		}
+	})
+	return r.Fits(x.transform)
 }
 
 // result reads a result.

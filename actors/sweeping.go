@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +71,9 @@ func (s *sweeper) sweep(ctx context.Context, table string, now time.Time) error 
 	if err != nil {
 		return err
 	}
+	maps.DeleteFunc(folders, func(_ record.Micros, all map[string]time.Time) bool { // nothing but what readers are led to
+		return !slices.ContainsFunc(slices.Collect(maps.Keys(all)), func(folder string) bool { return !used[folder] })
+	})
 	for window, all := range folders {
 		current, since := "", time.Time{}
 		if o, ok := newest[window]; ok {
@@ -97,8 +102,7 @@ func (s *sweeper) sweep(ctx context.Context, table string, now time.Time) error 
 	return nil
 }
 
-// folders returns the folders of each window of a table that has more than one, with the time of the youngest object in each, and the keys of the
-// objects by folder.
+// folders returns the folders of each window of a table, with the time of the youngest object in each, and the keys of the objects by folder.
 func (s *sweeper) folders(ctx context.Context, table string) (map[record.Micros]map[string]time.Time, map[string][]string, error) {
 	folders, objects := map[record.Micros]map[string]time.Time{}, map[string][]string{}
 	err := listAll(ctx, s.node.Store, s.node.TransformedPrefix+"/"+table+"/", func(o port.Object) {
@@ -115,10 +119,5 @@ func (s *sweeper) folders(ctx context.Context, table string) (map[record.Micros]
 		}
 		objects[folder] = append(objects[folder], o.Key)
 	})
-	for window, all := range folders {
-		if len(all) == 1 {
-			delete(folders, window) // the only result, or the only try
-		}
-	}
 	return folders, objects, err
 }

@@ -48,6 +48,38 @@ func TestTheRowsOfOlderResultsAreKeptForADay(t *testing.T) {
 	}
 }
 
+func TestTheRowsOfAnOlderResultAreSweptThoughTheNewerHasNone(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, enginetest.NewFaults())
+	l.commit(0, hourOf(1), 0)
+	l.commit(1, hourOf(1))
+	f := l.follow()
+	f.settled()
+	first := l.results()
+	l.commit(1, hourOf(1), 0)
+	f.told()
+	f.settled()
+	f.die()
+	for _, folder := range l.results() {
+		if folder == first[0] {
+			continue
+		}
+		objects, err := l.store.List(t.Context(), folder, "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range objects {
+			if err := l.store.Delete(t.Context(), o.Key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	node := *l.node
+	node.Store, node.Catalog, node.Housekeeping = l.store, l.catalog, time.Nanosecond
+	l.sweepAfter(&node, 23*time.Hour, 1)
+	l.sweepAfter(&node, 25*time.Hour, 0)
+}
+
 func (l *ledger) sweepAfter(node *Node, later time.Duration, want int) {
 	l.Helper()
 	l.store.Now = func() time.Time { return time.Now().Add(later) }

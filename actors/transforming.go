@@ -16,7 +16,7 @@ import (
 )
 
 // transformer keeps the tables of the transformed zone up to date: it runs each transform for each announced Hive partition, and leads readers
-// to the result by one change in the catalog. A round does all that is due, a few runs at a time. What fails is tried again by itself, later
+// to the result by one change in the catalog. A round does what is due, a few runs at a time, new hours before a backlog. What fails is tried again by itself, later
 // each time. One goroutine begins a round at a time.
 type transformer struct {
 	node    *Node
@@ -42,6 +42,9 @@ type failure struct {
 	err   error
 }
 
+// roundRuns is how many runs of a round follow each other: what is announced meanwhile waits no longer for the next round.
+const roundRuns = 10
+
 // runMax is how long a run may take; Athena ends a query of its own accord after half an hour, where the account says nothing else.
 const runMax = 35 * time.Minute
 
@@ -57,6 +60,7 @@ func newTransformer(node *Node, board *board) *transformer {
 func (t *transformer) round(ctx context.Context) outcome {
 	var o outcome
 	var due []catalog.Run
+	var prepared []*target
 	if h := t.node.Housekeeping; h > 0 && time.Since(t.learnt) > h { // another catalog may have had its last word late
 		for _, x := range t.targets {
 			x.ready = false
@@ -70,20 +74,19 @@ func (t *transformer) round(ctx context.Context) outcome {
 			continue
 		}
 		o.part = true
+		prepared = append(prepared, target)
 		due = append(due, t.due(target)...)
 	}
 	due, o.again = t.rested(due)
 	if len(due) == 0 {
 		return o
 	}
-	t.runAll(ctx, due)
+	t.runAll(ctx, catalog.InTurns(due, roundRuns*max(1, t.node.TransformsAtOnce)))
 	var left []catalog.Run
-	for _, x := range t.targets {
-		if x.ready {
-			left = append(left, t.due(x)...)
-		}
+	for _, x := range prepared {
+		left = append(left, t.due(x)...)
 	}
-	if now, again := t.rested(left); len(now) > 0 { // announced meanwhile, or the round was broken off
+	if now, again := t.rested(left); len(now) > 0 { // too many for one round, or announced meanwhile
 		o.again = time.Millisecond
 	} else {
 		o.again = again
@@ -96,14 +99,28 @@ func (t *transformer) due(x *target) (due []catalog.Run) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	t.board.with(func(tables map[string]*catalog.TableState) { due = catalog.DueRuns(x.transform, tables, x.done) })
-	current := len(x.done)
+	current, failed := len(x.done), map[record.Micros]*failure{}
 	for _, run := range due {
+		if f := x.failed[run.Window]; f != nil {
+			failed[run.Window] = f
+		}
 		if _, ok := x.done[run.Window]; ok {
 			current--
 		}
 	}
-	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { s.Due, s.Current = int64(len(due)), int64(current) })
+	x.failed = failed // what is not due any more was shown meanwhile
+	t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) {
+		s.Due, s.Current = int64(len(due)), int64(current)
+		noteFailing(s, len(failed))
+	})
 	return due
+}
+
+// noteFailing says how many windows fail.
+func noteFailing(s *messages.TransformStatus, n int) {
+	if s.Failing = int64(n); n == 0 {
+		s.Error = ""
+	}
 }
 
 // rested returns the runs that need not wait any more after a failure, and when the first of the others may be tried again; 0 is none.
@@ -161,11 +178,7 @@ func (t *transformer) do(ctx context.Context, run catalog.Run) {
 	if err == nil {
 		x.done[run.Window] = result.Edition
 		delete(x.failed, run.Window)
-		t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) {
-			if s.Failing = int64(len(x.failed)); s.Failing == 0 {
-				s.Error = ""
-			}
-		})
+		t.board.noteResult(x.transform.Name, func(s *messages.TransformStatus) { noteFailing(s, len(x.failed)) })
 		return
 	}
 	f := x.failed[run.Window]
@@ -174,6 +187,7 @@ func (t *transformer) do(ctx context.Context, run catalog.Run) {
 		x.failed[run.Window] = f
 	}
 	f.tries, f.err = f.tries+1, err
+	x.ready = x.ready && !isNotFound(err) // somebody has dropped the table: it is made again
 	f.until = time.Now().Add(min(t.node.TransformRetry<<min(f.tries-1, 20), max(t.node.TransformRetry, transformRetryMax)))
 	t.node.Metrics.Retries.WithLabelValues("transform " + x.transform.Name).Inc()
 	t.node.Log.Warn("a transform has failed; it is tried again", "table", x.transform.Name, "hive_partition", commitlog.HivePath(run.Window),
@@ -209,7 +223,7 @@ func (t *transformer) run(ctx context.Context, run catalog.Run) (*catalog.Result
 		return nil, fmt.Errorf("run the query: %w", err)
 	}
 	result := &catalog.Result{
-		Table: x.Name, Window: run.Window, Edition: run.Edition, Location: location, QueryID: answer.ID, ScannedBytes: answer.ScannedBytes,
+		Table: x.Name, Window: run.Window, Edition: run.Edition, Location: location, Reads: x.Reads(), QueryID: answer.ID, ScannedBytes: answer.ScannedBytes,
 		Dollars: t.node.Price.Of(answer.ScannedBytes), DoneAt: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	t.noteQuery(result)
@@ -231,6 +245,11 @@ func (n *Node) windowOf(table string) time.Duration {
 	return time.Hour
 }
 
+// noteRun says which query was the last, and what it has cost.
+func noteRun(s *messages.TransformStatus, r *catalog.Result) {
+	s.QueryId, s.HivePartition, s.Revision, s.ScannedBytes, s.Dollars = r.QueryID, commitlog.HivePath(r.Window), int64(r.Edition.Input), r.ScannedBytes, r.Dollars
+}
+
 // noteQuery counts a query that went well, whether its result counts or not: it is paid for.
 func (t *transformer) noteQuery(r *catalog.Result) {
 	t.node.Metrics.Scanned.WithLabelValues(r.Table).Add(float64(r.ScannedBytes))
@@ -238,7 +257,7 @@ func (t *transformer) noteQuery(r *catalog.Result) {
 	t.node.Log.Info("transformed a Hive partition", "table", r.Table, "hive_partition", commitlog.HivePath(r.Window), "revision", r.Edition.Input,
 		"query", r.QueryID, "scanned_bytes", r.ScannedBytes, "dollars", r.Dollars)
 	t.board.noteResult(r.Table, func(s *messages.TransformStatus) {
-		s.QueryId, s.HivePartition, s.Revision, s.ScannedBytes, s.Dollars = r.QueryID, commitlog.HivePath(r.Window), int64(r.Edition.Input), r.ScannedBytes, r.Dollars
+		noteRun(s, r)
 		s.Queries++
 		s.TotalBytes += r.ScannedBytes
 		s.TotalDollars += r.Dollars

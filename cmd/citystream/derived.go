@@ -12,6 +12,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"citystream/engine/catalog"
+	"citystream/engine/port"
 	"citystream/engine/transform"
 	"citystream/messages"
 )
@@ -119,14 +121,18 @@ func (d derivedSummary) compared() derivedSummary {
 	return d
 }
 
-// transformed counts the rows of a transform's table, the rows that these stand for, and the rows of its raw table in the same hours: those
-// that are complete.
+// transformed counts the rows of a transform's table, the rows that these stand for, and the rows of its raw table in the hours that are
+// announced complete, whether the transform's table has them or not.
 func (u *up) transformed(ctx context.Context, x *transform.Transform) ([3]int64, error) {
 	var numbers [3]int64
 	made, raw := strings.ToLower(x.Name), strings.ToLower(x.Table)
+	partitions, err := u.catalog.Partitions(ctx, u.cfg.AWS.Database, raw)
+	if err != nil {
+		return numbers, err
+	}
 	result, err := u.query.Run(ctx, u.cfg.AWS.Database, fmt.Sprintf(
 		`SELECT (SELECT count(*) FROM "%[1]s"), (SELECT coalesce(sum(readings), 0) FROM "%[1]s"), `+
-			`(SELECT count(*) FROM "%[2]s" WHERE date || hour IN (SELECT date || hour FROM "%[1]s"))`, made, raw))
+			`(SELECT count(*) FROM "%[2]s" WHERE date || hour IN (%[3]s))`, made, raw, announcedHours(partitions)))
 	if err != nil {
 		return numbers, err
 	}
@@ -139,6 +145,18 @@ func (u *up) transformed(ctx context.Context, x *transform.Transform) ([3]int64,
 		}
 	}
 	return numbers, nil
+}
+
+// announcedHours returns the Hive partitions that are announced complete as a list of SQL texts, date and hour in one; an empty one is among them, so
+// that the list is never without a text.
+func announcedHours(partitions []port.HivePartition) string {
+	hours := []string{"''"}
+	for _, p := range partitions {
+		if catalog.RevisionOf(p) > 0 {
+			hours = append(hours, "'"+strings.Join(p.Values, "")+"'")
+		}
+	}
+	return strings.Join(hours, ", ")
 }
 
 // allEqual reports whether each table has what its raw table has.

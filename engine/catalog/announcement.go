@@ -70,6 +70,12 @@ func cutWindow(text string) (window record.Micros, rest string, ok bool) {
 	return record.MicrosOf(t), text[len(layout)+1:], err == nil
 }
 
+// WindowOfFile returns the window of a file, date=.../hour=.../name, below the folder of its table.
+func WindowOfFile(path string) (record.Micros, bool) {
+	window, name, ok := cutWindow(path)
+	return window, ok && !strings.Contains(name, "/")
+}
+
 // WindowOf returns the window of a Hive partition with the given values.
 func WindowOf(values []string) (record.Micros, bool) {
 	if len(values) != 2 {

@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"citystream/engine/port"
 	"citystream/engine/record"
 	"citystream/engine/schema"
+	"citystream/engine/transform"
 )
 
 const hour = record.Micros(3_600_000_000)
@@ -174,5 +177,23 @@ func TestAQueryCostsTenMegabytesAtLeast(t *testing.T) {
 	p := Price{PerTB: 5, MinBytes: 10 << 20}
 	if got := p.Of(1); got != p.Of(10<<20) || got == 0 || p.Of(1<<40) != 5 {
 		t.Error(got, p.Of(1<<40))
+	}
+}
+
+func TestABacklogOfOneTransformKeepsNeitherOthersNorNewHoursWaiting(t *testing.T) {
+	a, b := &transform.Transform{Name: "a"}, &transform.Transform{Name: "b"}
+	var due []Run
+	for w := range record.Micros(4) {
+		due = append(due, Run{Transform: a, Window: w})
+	}
+	due = append(due, Run{Transform: b, Window: 1})
+	for limit, want := range map[int]string{1: "a3", 3: "a3 b1 a2", 5: "a3 b1 a2 a1 a0", 9: "a3 b1 a2 a1 a0"} {
+		var got []string
+		for _, run := range InTurns(due, limit) {
+			got = append(got, fmt.Sprint(run.Transform.Name, run.Window))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("of %d: %v", limit, got)
+		}
 	}
 }

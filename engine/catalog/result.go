@@ -84,17 +84,39 @@ func DueRuns(t *transform.Transform, tables map[string]*TableState, done map[rec
 	return due
 }
 
+// InTurns returns up to limit of the runs, which are those of each transform one behind the other, oldest first: the newest of each transform,
+// then the next of each, so that a backlog of one keeps neither the others nor new hours waiting.
+func InTurns(due []Run, limit int) []Run {
+	var turns [][]Run
+	for _, run := range due {
+		if n := len(turns); n > 0 && turns[n-1][0].Transform == run.Transform {
+			turns[n-1] = append(turns[n-1], run)
+		} else {
+			turns = append(turns, []Run{run})
+		}
+	}
+	var chosen []Run
+	for len(chosen) < min(limit, len(due)) {
+		for i, runs := range turns {
+			if n := len(runs); n > 0 && len(chosen) < limit {
+				chosen, turns[i] = append(chosen, runs[n-1]), runs[:n-1]
+			}
+		}
+	}
+	return chosen
+}
+
 // A Result says what a run has made: the rows of a Hive partition of the transformed zone. It is written once for each edition; who comes
 // second with one throws away what it has made.
 type Result struct {
 	Table        string        `json:"table"`
 	Window       record.Micros `json:"window"`
 	Edition      Edition       `json:"edition"`
-	Location     string        `json:"location"` // s3:// of the rows
+	Location     string        `json:"location"`        // s3:// of the rows
+	Reads        []string      `json:"reads,omitempty"` // the tables whose revisions Edition.Input is the sum of
 	QueryID      string        `json:"query_id"`
 	ScannedBytes int64         `json:"scanned_bytes"`
 	Dollars      float64       `json:"dollars"`
-	Tries        int           `json:"tries"`
 	DoneAt       time.Time     `json:"done_at"`
 }
 
@@ -151,6 +173,16 @@ const (
 	ParamQuery   = "query_id"
 	ParamVersion = "transform_version"
 )
+
+// Fits returns an error if the result, the newest of a transform, was made by the same version of it out of other tables: sums of revisions of
+// other tables say nothing of each other, and hours would stay as they are.
+func (r *Result) Fits(t *transform.Transform) error {
+	if r.Edition.Version != t.Version || len(r.Reads) == 0 || slices.Equal(slices.Sorted(slices.Values(r.Reads)), slices.Sorted(slices.Values(t.Reads()))) {
+		return nil
+	}
+	return fmt.Errorf("version %d of the transform reads %s, and has read %s before: a change of table or with needs a new version",
+		t.Version, strings.Join(t.Reads(), ", "), strings.Join(r.Reads, ", "))
+}
 
 // Partition returns the Hive partition as the catalog is to show it.
 func (r *Result) Partition() port.HivePartition {

@@ -39,6 +39,22 @@ func (c *FakeCatalog) EnsureDatabase(ctx context.Context, database string) error
 	return ctx.Err()
 }
 
+// Drop drops a database with all that it has.
+func (c *FakeCatalog) Drop(database string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.databases, database)
+}
+
+// DropPartitions takes away Hive partitions of a table.
+func (c *FakeCatalog) DropPartitions(database, table string, gone func(port.HivePartition) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.databases[database][table]; t != nil {
+		t.partitions = slices.DeleteFunc(t.partitions, gone)
+	}
+}
+
 // EnsureTable implements port.Catalog.
 func (c *FakeCatalog) EnsureTable(ctx context.Context, database string, table port.CatalogTable) error {
 	c.mu.Lock()

@@ -3,10 +3,36 @@ package port
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // ErrQueryFailed is the error of a query that the service accepted and could not run; its text is the service's own.
 var ErrQueryFailed = errors.New("query failed")
+
+// A PartitionsError says which Hive partitions of a call were refused; all others of the call are as they were wanted.
+type PartitionsError struct {
+	Refused [][]string // their values
+	Err     error      // what the service says of them
+}
+
+func (e *PartitionsError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the service says.
+func (e *PartitionsError) Unwrap() error { return e.Err }
+
+// Accepted returns those of the Hive partitions of a call that are as they were wanted, given the call's error.
+func Accepted(partitions []HivePartition, err error) []HivePartition {
+	var part *PartitionsError
+	switch {
+	case err == nil:
+		return partitions
+	case !errors.As(err, &part):
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(partitions), func(p HivePartition) bool {
+		return slices.ContainsFunc(part.Refused, func(values []string) bool { return slices.Equal(values, p.Values) })
+	})
+}
 
 // A Catalog is a Glue Data Catalog, or the fake of one. All calls are idempotent and safe for concurrent use.
 type Catalog interface {
@@ -17,10 +43,11 @@ type Catalog interface {
 	EnsureTable(ctx context.Context, database string, table CatalogTable) error
 	// Table returns a table, or ErrNotFound.
 	Table(ctx context.Context, database, table string) (CatalogTable, error)
-	// AddPartitions registers Hive partitions; those that exist already are left alone. Any number is taken, in batches.
+	// AddPartitions registers Hive partitions; those that exist already are left alone. Any number is taken, in batches. If only some are
+	// refused the error is a PartitionsError.
 	AddPartitions(ctx context.Context, database, table string, partitions []HivePartition) error
 	// SetPartitions makes Hive partitions be as given: those that are missing are registered, the others get the location (an empty
-	// one leaves theirs) and the parameters that are given; other parameters stay. A reader sees a partition before or after, never between.
+	// one leaves theirs) and the parameters that are given; other parameters stay. A reader sees a partition before or after, never between. Errors are as those of AddPartitions.
 	SetPartitions(ctx context.Context, database, table string, partitions []HivePartition) error
 	// Partitions returns all Hive partitions of a table, in the order of their values.
 	Partitions(ctx context.Context, database, table string) ([]HivePartition, error)

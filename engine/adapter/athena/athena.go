@@ -86,8 +86,8 @@ func (q *Query) Run(ctx context.Context, database, sql string) (*port.Result, er
 	return result, nil
 }
 
-// Stream runs a statement to its end, and calls each with its rows, page by page: once at least, with the columns. When ctx ends it stops the
-// statement. An error of each ends it.
+// Stream runs a statement to its end, and calls each with its rows, page by page: once at least, with the columns. When ctx ends, or nothing can
+// be learnt of the statement any more, it stops it. An error of each ends it.
 func (q *Query) Stream(ctx context.Context, database, sql string, each func(page *port.Result) error) error {
 	id, err := q.start(ctx, database, sql)
 	if err != nil {
@@ -95,7 +95,7 @@ func (q *Query) Stream(ctx context.Context, database, sql string, each func(page
 	}
 	execution, err := q.wait(ctx, id)
 	if err != nil {
-		if ctx.Err() != nil {
+		if execution == nil { // it may run still
 			err = errors.Join(err, q.stop(ctx, id))
 		}
 		return fmt.Errorf("athena: query %s: %w", id, err)
@@ -153,7 +153,7 @@ func (q *Query) start(ctx context.Context, database, sql string) (string, error)
 	return aws.ToString(out.QueryExecutionId), nil
 }
 
-// wait asks until the statement has ended well.
+// wait asks until the statement has ended, and returns nil if it is not known to have.
 func (q *Query) wait(ctx context.Context, id string) (*types.QueryExecution, error) {
 	for pause := q.options.PollMin; ; pause = min(2*pause, q.options.PollMax) {
 		out, err := q.client.GetQueryExecution(ctx, &athena.GetQueryExecutionInput{QueryExecutionId: &id})
@@ -200,7 +200,7 @@ func ended(x *types.QueryExecution) (bool, error) {
 	return false, nil
 }
 
-// stop ends a statement whose caller is gone.
+// stop ends a statement that nobody waits for any more.
 func (q *Query) stop(ctx context.Context, id string) error {
 	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), startWait)
 	defer cancel()

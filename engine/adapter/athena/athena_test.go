@@ -167,3 +167,27 @@ func TestAStatementIsStoppedWhenItsCallerGoes(t *testing.T) {
 		t.Errorf("stopped %d times", n)
 	}
 }
+
+func TestAStatementThatCannotBeAskedAfterIsStopped(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answers []string
+		stops   int
+	}{
+		"asking fails":           {[]string{stateOf("RUNNING", "DML"), "!AccessDeniedException"}, 1},
+		"no status":              {[]string{"{}"}, 1},
+		"it has ended by itself": {[]string{stateOf("FAILED", "DML")}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := script("DML")
+			s.answers["GetQueryExecution"] = test.answers
+			if _, err := s.open(t, Options{}).Run(t.Context(), "db", "SELECT 1"); err == nil {
+				t.Error("it went well")
+			}
+			if n := s.count("StopQueryExecution"); n != test.stops {
+				t.Errorf("stopped %d times", n)
+			}
+		})
+	}
+}

@@ -201,6 +201,44 @@ func TestAPartitionThatFailsForGoodIsAnErrorThatNamesIt(t *testing.T) {
 	s.want(t, "BatchCreatePartition")
 }
 
+func TestAPartitionThatIsRefusedDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	refusal := func(list string) answer {
+		return answer{body: fmt.Sprintf(`{"Errors": [{%[1]q: ["0"], "ErrorDetail": {"ErrorCode": "InvalidInputException"}},
+			{%[1]q: ["1"], "ErrorDetail": {"ErrorCode": "InternalServiceException"}}]}`, list)}
+	}
+	var partitions []port.HivePartition
+	for i := range batchMax + 1 {
+		partitions = append(partitions, port.HivePartition{Values: []string{fmt.Sprint(i)}, Location: "s3://l/"})
+	}
+	for name, test := range map[string]struct {
+		call    func(*Catalog) error
+		answers []answer
+		asked   string
+	}{
+		"added": {
+			func(c *Catalog) error { return c.AddPartitions(t.Context(), "db", "a", partitions) },
+			[]answer{refusal("PartitionValues"), {body: "{}"}, {body: "{}"}},
+			"BatchCreatePartition BatchCreatePartition BatchCreatePartition",
+		},
+		"set": {
+			func(c *Catalog) error { return c.SetPartitions(t.Context(), "db", "a", partitions) },
+			[]answer{found(), refusal("PartitionValues"), found(), {body: "{}"}, found(), {body: "{}"}},
+			"BatchGetPartition BatchCreatePartition BatchGetPartition BatchCreatePartition BatchGetPartition BatchCreatePartition",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &script{answers: test.answers}
+			err := test.call(s.open(t))
+			s.want(t, test.asked)
+			if done := port.Accepted(partitions, err); err == nil || len(done) != batchMax || done[0].Values[0] != "1" {
+				t.Errorf("%d are done, %v", len(done), err)
+			}
+		})
+	}
+}
+
 func TestErrorsHaveThePortsNames(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[string]error{"EntityNotFoundException": port.ErrNotFound, "AccessDeniedException": port.ErrForbidden} {

@@ -23,10 +23,14 @@ const (
 // AddPartitions implements port.Catalog.
 func (c *Catalog) AddPartitions(ctx context.Context, database, table string, partitions []port.HivePartition) error {
 	database, table = strings.ToLower(database), strings.ToLower(table)
+	var refused port.PartitionsError
 	for batch := range slices.Chunk(distinct(partitions), batchMax) {
-		if err := c.addBatch(ctx, database, table, batch); err != nil {
+		if err := c.addBatch(ctx, database, table, batch, &refused); err != nil {
 			return fmt.Errorf("glue: register %d partitions of %s.%s: %w", len(batch), database, table, asPort(err))
 		}
+	}
+	if refused.Err != nil {
+		return fmt.Errorf("glue: register partitions of %s.%s: %w", database, table, &refused)
 	}
 	return nil
 }
@@ -46,8 +50,8 @@ func distinct(partitions []port.HivePartition) []port.HivePartition {
 
 func keyOf(values []string) string { return strings.Join(values, "\x00") }
 
-// addBatch adds up to batchMax partitions. What fails in passing is tried again, by itself.
-func (c *Catalog) addBatch(ctx context.Context, database, table string, batch []port.HivePartition) error {
+// addBatch adds up to batchMax partitions. What fails in passing is tried again, by itself; what is refused is noted.
+func (c *Catalog) addBatch(ctx context.Context, database, table string, batch []port.HivePartition, refused *port.PartitionsError) error {
 	left := make([]types.PartitionInput, len(batch))
 	for i, p := range batch {
 		left[i] = types.PartitionInput{Values: p.Values, StorageDescriptor: parquetAt(p.Location), Parameters: p.Parameters}
@@ -59,10 +63,7 @@ func (c *Catalog) addBatch(ctx context.Context, database, table string, batch []
 		if err != nil {
 			return err
 		}
-		passing, err := sortOut(out.Errors)
-		if err != nil {
-			return err
-		}
+		passing := sortOut(out.Errors, refused)
 		left = slices.DeleteFunc(left, func(p types.PartitionInput) bool { return !passing[keyOf(p.Values)] })
 		if len(left) > 0 {
 			return fmt.Errorf("%d partitions of the batch: %w", len(left), errFaster)
@@ -71,11 +72,9 @@ func (c *Catalog) addBatch(ctx context.Context, database, table string, batch []
 	})
 }
 
-// sortOut returns the values of the partitions that may be tried again, and an error for those that may not. A partition that exists is
-// what was wanted.
-func sortOut(failures []types.PartitionError) (passing map[string]bool, err error) {
-	passing = map[string]bool{}
-	var faults []error
+// sortOut returns the values of the partitions that may be tried again, and notes those that may not. A partition that exists is what was wanted.
+func sortOut(failures []types.PartitionError, refused *port.PartitionsError) map[string]bool {
+	passing := map[string]bool{}
 	for _, f := range failures {
 		var code, message string
 		if f.ErrorDetail != nil {
@@ -86,10 +85,11 @@ func sortOut(failures []types.PartitionError) (passing map[string]bool, err erro
 		case retryableCode(code):
 			passing[keyOf(f.PartitionValues)] = true
 		default:
-			faults = append(faults, fmt.Errorf("partition %s: %s: %s", strings.Join(f.PartitionValues, "/"), code, message))
+			refused.Refused = append(refused.Refused, f.PartitionValues)
+			refused.Err = errors.Join(refused.Err, fmt.Errorf("partition %s: %s: %s", strings.Join(f.PartitionValues, "/"), code, message))
 		}
 	}
-	return passing, errors.Join(faults...)
+	return passing
 }
 
 // Partitions implements port.Catalog.

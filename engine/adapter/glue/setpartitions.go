@@ -16,9 +16,10 @@ import (
 // SetPartitions implements port.Catalog. An update of Glue's replaces a partition whole, so what is there is read first and repeated.
 func (c *Catalog) SetPartitions(ctx context.Context, database, table string, partitions []port.HivePartition) error {
 	database, table = strings.ToLower(database), strings.ToLower(table)
+	var refused port.PartitionsError
 	for batch := range slices.Chunk(distinct(partitions), batchMax) {
 		err := again(ctx, func() error {
-			left, err := c.setBatch(ctx, database, table, batch)
+			left, err := c.setBatch(ctx, database, table, batch, &refused)
 			batch = left
 			return err
 		})
@@ -26,11 +27,16 @@ func (c *Catalog) SetPartitions(ctx context.Context, database, table string, par
 			return fmt.Errorf("glue: set %d partitions of %s.%s: %w", len(batch), database, table, asPort(err))
 		}
 	}
+	if refused.Err != nil {
+		return fmt.Errorf("glue: set partitions of %s.%s: %w", database, table, &refused)
+	}
 	return nil
 }
 
-// setBatch sets up to batchMax partitions, and returns those that are to be tried again, with an error that says so.
-func (c *Catalog) setBatch(ctx context.Context, database, table string, batch []port.HivePartition) ([]port.HivePartition, error) {
+// setBatch sets up to batchMax partitions, and returns those that are to be tried again, with an error that says so. What is refused is noted.
+func (c *Catalog) setBatch(
+	ctx context.Context, database, table string, batch []port.HivePartition, refused *port.PartitionsError,
+) ([]port.HivePartition, error) {
 	there, err := c.read(ctx, database, table, batch)
 	if err != nil {
 		return batch, err
@@ -51,9 +57,9 @@ func (c *Catalog) setBatch(ctx context.Context, database, table string, batch []
 	if err != nil {
 		return batch, err
 	}
-	passing, err := sortOut(failures)
-	if err != nil || len(passing) == 0 {
-		return nil, err
+	passing := sortOut(failures, refused)
+	if len(passing) == 0 {
+		return nil, nil
 	}
 	left := slices.DeleteFunc(slices.Clone(batch), func(p port.HivePartition) bool { return !passing[keyOf(p.Values)] })
 	return left, fmt.Errorf("%d partitions of the batch: %w", len(left), errFaster)
