@@ -99,6 +99,10 @@ bench-program: build ## Measure the whole program (ARGS="steady", or "--compare 
 large: ## Let 1,000 simulated workers with 100,000 partitions start, die, return and change their leader (ARGS="-large.patience 4" on a busy machine)
 	$(GO) test -count=1 -timeout 10m -v -run TestALargeCluster ./actors -large $(ARGS)
 
+.PHONY: many
+many: compiler ## Register, announce, list and query five tables of 10,000 Hive partitions at the local endpoint (ARGS="-many 1000" for fewer)
+	$(GO) test -count=1 -timeout 10m -v -run TestManyHivePartitions ./local/aws -many 10000 $(ARGS)
+
 .PHONY: bench-guard
 bench-guard: build ## Check that the worker costs not far more than the bare path
 	$(GO) run ./bench guard

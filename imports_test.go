@@ -79,7 +79,7 @@ var layers = map[string]layer{
 		"github.com/IBM/sarama", metrics, "github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kmsg",
 		"github.com/twmb/franz-go/pkg/kversion", "golang.org/x/sync/semaphore",
 	}},
-	"engine/adapter/s3":       {project: data, outside: []string{awsSDK}},
+	"engine/adapter/s3":       {project: append([]string{"internal/awsbody"}, data...), outside: []string{awsSDK}},
 	"engine/adapter/glue":     {project: data, outside: []string{awsSDK}},
 	"engine/adapter/athena":   {project: data, outside: []string{awsSDK}},
 	"engine/adapter/redshift": {project: data, outside: []string{awsSDK}},
@@ -87,6 +87,7 @@ var layers = map[string]layer{
 
 	"internal/apachekafka":     {project: []string{"internal/jvm"}},
 	"internal/apachezookeeper": {project: []string{"internal/jvm"}},
+	"internal/awsbody":         {outside: []string{awsSDK}},
 	"internal/bytepool":        {},
 	"internal/etcdserver":      {project: []string{"internal/jvm"}, outside: []string{etcd}},
 	"internal/jvm":             {},
@@ -132,7 +133,7 @@ var layers = map[string]layer{
 	},
 	"cmd/citystream": {
 		project: append([]string{
-			"actors", "cluster/certs", "cluster/lease", "cluster/remote", "cluster/reign", "config", "engine/adapter/...", "engine/catalog", "engine/replay", "engine/transform", "engine/verify", "fleet", "fleet/drivestate", "local/...", "messages", "engine/window",
+			"actors", "cluster/certs", "cluster/lease", "cluster/remote", "cluster/reign", "config", "engine/adapter/...", "engine/catalog", "engine/replay", "engine/transform", "engine/verify", "fleet", "fleet/drivestate", "internal/awsbody", "local/...", "messages", "engine/window",
 		}, data...),
 		outside: []string{
 			awsSDK, // makes the clients that the adapters are given

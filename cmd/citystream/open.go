@@ -33,6 +33,7 @@ import (
 	"citystream/engine/port"
 	"citystream/engine/schema"
 	"citystream/engine/window"
+	"citystream/internal/awsbody"
 	awslocal "citystream/local/aws"
 	"citystream/local/broker"
 	"citystream/local/store"
@@ -192,6 +193,7 @@ func outsideAWS(ctx context.Context, c *config.Config) (aws.Config, error) {
 	if err != nil {
 		return cfg, fmt.Errorf("AWS settings: %w", err)
 	}
+	cfg.HTTPClient = awsbody.Client(cfg.HTTPClient)
 	if regionIn(c.AWS.Endpoint) == "" {
 		cfg.BaseEndpoint = aws.String(c.AWS.Endpoint) // one address for Glue and Athena; AWS has one each, which the SDK knows
 	}
@@ -250,6 +252,7 @@ func (r *run) openSQL(ctx context.Context, out outside) error {
 func clientConfig(endpoint, region string, k keys) aws.Config {
 	return aws.Config{
 		Region: region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider(k.access, k.secret, ""),
+		HTTPClient: awsbody.Client(nil),
 	}
 }
 

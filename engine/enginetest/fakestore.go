@@ -152,10 +152,15 @@ func (o *fakeObject) listed(key string) port.Object {
 // List implements port.Store.
 func (s *FakeStore) List(ctx context.Context, prefix, after string, limit int) (objects []port.Object, err error) {
 	err = s.do(ctx, "list", prefix, func() error {
-		for _, key := range slices.Sorted(maps.Keys(s.objects)) {
-			if strings.HasPrefix(key, prefix) && key > after && len(objects) < limit {
-				objects = append(objects, s.objects[key].listed(key))
+		var keys []string
+		for key := range s.objects {
+			if strings.HasPrefix(key, prefix) && key > after {
+				keys = append(keys, key)
 			}
+		}
+		slices.Sort(keys)
+		for _, key := range keys[:min(limit, len(keys))] {
+			objects = append(objects, s.objects[key].listed(key))
 		}
 		return nil
 	})

@@ -171,7 +171,7 @@ func (s *session) prepare(ctx context.Context, p *plan, database string) error {
 	}
 	var made, paths []string
 	for _, t := range tablesOf(p, views) {
-		view, files, err := s.view(ctx, t)
+		view, files, err := s.view(ctx, t, referencesTo(t, p, views))
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,9 @@ import (
 type plan struct {
 	script *script
 	tables []tableRef
-	items  []item // of the outermost select list; none where it is not known
+	// The places where each table is named. What reads a table reads the Hive partitions that one of them may want.
+	references map[tableRef][]reference
+	items      []item // of the outermost select list; none where it is not known
 }
 
 // An item is one expression of a select list.
@@ -53,12 +55,12 @@ func (s *session) parse(ctx context.Context, text *script, database string) (*pl
 		return nil, failed("SYNTAX_ERROR", "only one statement at a time is taken")
 	}
 	node := parsed.Statements[0].Node
-	w := &walk{catalog: s.catalog, script: text, database: database, names: map[string]bool{}}
+	w := &walk{catalog: s.catalog, script: text, database: database, names: map[string]bool{}, references: map[tableRef][]reference{}}
 	w.collect(node)
 	if err := w.look(node); err != nil {
 		return nil, err
 	}
-	return &plan{script: text, tables: w.tables, items: selectList(node)}, nil
+	return &plan{script: text, tables: w.tables, references: w.references, items: selectList(node)}, nil
 }
 
 // A walk goes through a parsed query.
@@ -68,6 +70,8 @@ type walk struct {
 	database string
 	names    map[string]bool // of WITH, in lower case
 	tables   []tableRef
+
+	references map[tableRef][]reference
 }
 
 // collect finds the names that WITH gives.
@@ -115,6 +119,8 @@ func (w *walk) look(node any) error {
 
 func (w *walk) check(n map[string]any) error {
 	switch str(n, "type") {
+	case "SELECT_NODE":
+		w.narrow(n)
 	case "BASE_TABLE":
 		return w.table(n)
 	case "TABLE_FUNCTION":
@@ -150,6 +156,8 @@ func (w *walk) table(n map[string]any) error {
 		if !slices.Contains(w.tables, ref) {
 			w.tables = append(w.tables, ref)
 		}
+		tests, _ := n[testsMember].(reference)
+		w.references[ref] = append(w.references[ref], tests)
 		return nil
 	case bare && w.names[table]:
 		return nil

@@ -34,13 +34,14 @@ type tableFile struct {
 	object Object
 }
 
-// view returns the statement that makes a table of the catalog visible, and the files that it reads.
+// view returns the statement that makes a table of the catalog visible, and the files that it reads: those of the Hive partitions that one
+// of the references may want, or all if there are none.
 //
 // Columns are given by the catalog, so no file is opened before the query wants it. The values of partition keys follow from
 // the file's path, as an expression that DuckDB evaluates for a whole file at a time, and before it opens the file where the query
 // filters by it: a query for one hour reads that hour's files only. Where the path spells the values, as Hive's folders do, the expression
 // cuts them out; for the others it looks them up.
-func (s *session) view(ctx context.Context, ref tableRef) (statement string, paths []string, err error) {
+func (s *session) view(ctx context.Context, ref tableRef, references []reference) (statement string, paths []string, err error) {
 	t, partitions, err := s.catalog.view(ref.database, ref.table)
 	if err != nil {
 		return "", nil, err
@@ -50,7 +51,7 @@ func (s *session) view(ctx context.Context, ref tableRef) (statement string, pat
 		return "", nil, err
 	}
 	v.hidden = s.hidden
-	files, err := s.files(ctx, t, partitions)
+	files, err := s.files(ctx, t, narrowed(t, partitions, references))
 	if err != nil {
 		return "", nil, err
 	}

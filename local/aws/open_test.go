@@ -22,6 +22,7 @@ import (
 	glueadapter "citystream/engine/adapter/glue"
 	"citystream/engine/enginetest"
 	"citystream/engine/port"
+	"citystream/internal/awsbody"
 )
 
 const (
@@ -81,7 +82,7 @@ func (e *endpoint) end(t *testing.T) {
 func clientConfig(addr string) sdk.Config {
 	return sdk.Config{
 		Region: testRegion, Credentials: credentials.NewStaticCredentialsProvider(testKey, testSecret, ""),
-		BaseEndpoint: sdk.String("http://" + addr),
+		BaseEndpoint: sdk.String("http://" + addr), HTTPClient: awsbody.Client(nil),
 	}
 }
 

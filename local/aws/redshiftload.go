@@ -202,7 +202,7 @@ func (t *duckTransaction) externalView(ctx context.Context, id string, x rsExter
 	o.Objects = rsStaged{o.Objects, t.files}
 	s := &session{duck: &duck{options: o, catalog: t.catalog}}
 	defer func() { t.releases = append(t.releases, s.releases...) }()
-	statement, _, err := s.view(ctx, tableRef{x.database, table})
+	statement, _, err := s.view(ctx, tableRef{x.database, table}, nil)
 	if err != nil {
 		return &redshiftError{fmt.Sprintf("Spectrum Scan Error: %v", err), -1}
 	}

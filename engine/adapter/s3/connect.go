@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"citystream/internal/awsbody"
 )
 
 const (
@@ -77,7 +79,7 @@ func NewClient(ctx context.Context, o Options) (*awss3.Client, error) {
 	cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts, r.MaxBackoff = attemptsMax, backoffMax })
 	}
-	cfg.HTTPClient = httpClient(o.Connections)
+	cfg.HTTPClient = awsbody.Client(httpClient(o.Connections))
 	return awss3.NewFromConfig(cfg, func(so *awss3.Options) {
 		if o.Endpoint != "" {
 			so.BaseEndpoint = &o.Endpoint
