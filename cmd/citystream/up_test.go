@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -111,23 +111,25 @@ func TestUpBringsEveryRecordToSQLOnce(t *testing.T) {
 func TestUpGoesOnAfterKillMinus9(t *testing.T) {
 	dir := t.TempDir()
 	c, _ := citystream(t, "up", "--data", dir, "--vehicles", "20", "--pace", "60") // 5 s of driving
-	pipe, err := c.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for lines := bufio.NewScanner(pipe); lines.Scan(); {
-		if strings.Contains(lines.Text(), "committed ") && !strings.Contains(lines.Text(), "committed 0 of") ||
-			strings.Contains(lines.Text(), "registered Hive") {
+	for deadline := time.Now().Add(time.Minute); ; {
+		files, err := filepath.Glob(filepath.Join(dir, "store", "*", "raw", "*", "*", "*", "*.parquet"))
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("no file has appeared: %v", err)
+		}
+		if len(files) > 0 {
 			break
 		}
+		<-time.After(10 * time.Millisecond)
 	}
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = c.Wait() // it was killed
+	if err := c.Wait(); err == nil || c.ProcessState.ExitCode() >= 0 {
+		t.Fatalf("it has ended before it was killed: %v", err)
+	}
 	checkSummary(t, runUp(t, "--data", dir, "--vehicles", "20"), 2000)
 	if got := count(t, dir, "vehicle_data"); got != "2000,2000,2000" {
 		t.Errorf("SQL sees %s", got)

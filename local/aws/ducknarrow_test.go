@@ -92,6 +92,7 @@ func TestAQueryReadsTheHivePartitionsThatItsWhereNames(t *testing.T) {
 		{"(SELECT a.n FROM few a LEFT JOIN few b ON a.n = b.n WHERE b.hour = '02' AND a.hour > '00')", "01 02 03", "2"},
 		{"(SELECT b.n FROM (SELECT 4 AS n) a ASOF JOIN few b ON a.n >= b.n WHERE b.hour = '02')", all, "-"}, // the row before 4 has no hour
 		{"(SELECT n FROM few WHERE hour = '01' UNION ALL SELECT n FROM few WHERE hour = '03')", "01 03", "4"},
+		{"(SELECT n, '01' AS hour FROM few WHERE hour = '01')", "01", "1"}, // WHERE means the column, not the alias
 		{"first WHERE hour >= '01'", "01", "1"},
 		{"first WHERE n IN (SELECT n FROM few WHERE hour = '03')", "01 03", "-"},
 	} {
