@@ -15,8 +15,12 @@ import (
 	"citystream/engine/schema"
 )
 
-// complete announces the windows of a table that are due, and takes them out of the progress. A window that cannot be announced stays. It
-// returns how many were announced.
+// announceMost is how many windows of a table are announced in a round: each takes a PUT, and what a round has announced it is to show before its time
+// is over.
+const announceMost = 1000
+
+// complete announces the windows of a table that are due, and takes them out of the progress. A window that cannot be announced stays, and what is more
+// than a round may announce. It returns how many were announced.
 func (r *registrar) complete(ctx context.Context, of topicOf, table *schema.Table, p catalog.Progress) (int, error) {
 	partitions := r.partitions[of.topic]
 	var errs []error
@@ -30,7 +34,10 @@ func (r *registrar) complete(ctx context.Context, of topicOf, table *schema.Tabl
 			errs = append(errs, fmt.Errorf("announce %s: %w", commitlog.HivePath(window), err))
 			continue
 		}
-		all = append(all, a)
+		if all = append(all, a); len(all) == announceMost {
+			r.again = time.Millisecond
+			break
+		}
 	}
 	if len(all) == 0 {
 		return 0, errors.Join(errs...)

@@ -33,6 +33,7 @@ func ownTopics(t *testing.T) {
 func startPaced(t *testing.T, dir, kafka string) *exec.Cmd {
 	t.Helper()
 	c, _ := citystream(t, "up", "--data", dir, "--kafka", kafka, "--vehicles", "20", "--pace", "60", "--output", "json")
+	c.Env = append(c.Env, "CITYSTREAM_LOG_LEVEL=info")
 	pipe, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
