@@ -72,6 +72,6 @@ func (p *pace) wait(ctx context.Context, records int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return nil
+		return ctx.Err()
 	}
 }

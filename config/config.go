@@ -181,6 +181,6 @@ type Embedded struct {
 
 // Log is the section log.
 type Log struct {
-	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"the least that is logged; up without --stay presets warn"`
+	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"the least that is logged; up presets warn"`
 	Format string `yaml:"format" default:"text" oneof:"text,json" doc:"form of a line"`
 }

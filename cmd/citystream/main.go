@@ -77,5 +77,23 @@ func root() *cobra.Command {
 		upCommand(), labCommand(), masterCommand(), workerCommand(), simulateCommand(), statusCommand(), lagCommand(), healthCommand(), queryCommand(), loadCommand(),
 		verifyCommand(), replayCommand(), certsCommand(), brokerCommand(), storeCommand(), awsCommand(), configCommand(), versionCommand(),
 	)
+	asUsage(c)
 	return c
+}
+
+// asUsage makes wrong arguments of every command an error of whoever called.
+func asUsage(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := check(c, args)
+			var usage usageError
+			if err == nil || errors.As(err, &usage) {
+				return err
+			}
+			return usageError{fmt.Errorf("%w: see %s --help", err, c.CommandPath())}
+		}
+	}
+	for _, sub := range c.Commands() {
+		asUsage(sub)
+	}
 }

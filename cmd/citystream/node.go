@@ -57,7 +57,7 @@ func openNode(ctx context.Context, cfg *config.Config, role string) (n *node, er
 		return n, err
 	}
 	n.closers = append(n.closers, n.pages.close)
-	for _, step := range []func(context.Context) error{n.openStore, n.openKafka, n.openLease, n.openRemote} {
+	for _, step := range []func(context.Context) error{n.openRemote, n.openStore, n.openKafka, n.openLease} {
 		if err := step(ctx); err != nil {
 			return n, err
 		}

@@ -158,6 +158,9 @@ func (r *run) openBroker(ctx context.Context, out outside) error {
 		brokers = []string{b.Addr()}
 	}
 	r.cfg.Kafka.Brokers, r.endpoints.Kafka = brokers, joined(brokers)
+	if err := os.WriteFile(r.data.join(kafkaFile), []byte(r.endpoints.Kafka), 0o644); err != nil {
+		return fmt.Errorf("remember the broker: %w", err)
+	}
 	var err error
 	o := kafkaOptions(r.cfg, r.log)
 	if r.source, err = kafka.NewSource(o); err != nil {

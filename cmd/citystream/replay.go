@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -91,6 +95,26 @@ func tableNamed(cfg *config.Config, name string) (*schema.Table, error) {
 	return nil, usageError{fmt.Errorf("--table %q: no table of the configuration", name)}
 }
 
+// kafkaFile of the data directory says where the Kafka is that the last up used.
+const kafkaFile = "kafka"
+
+// brokersBeside takes the brokers of the up that runs on the data directory, where nobody has named any: the store is that of the directory, and whatever
+// cluster happens to have the usual address is another one's.
+func brokersBeside(cfg *config.Config) error {
+	if cfg.Store.Endpoint != "" || !slices.Equal(cfg.Kafka.Brokers, config.Default().Kafka.Brokers) {
+		return nil
+	}
+	if !inUse(cfg.Embedded.Data, "broker") {
+		return usageError{fmt.Errorf("no broker runs on %s: start one with citystream up --stay or citystream broker, or name Kafka with --kafka HOST:PORT", cfg.Embedded.Data)}
+	}
+	address, err := os.ReadFile(filepath.Join(cfg.Embedded.Data, kafkaFile))
+	if err != nil {
+		return fmt.Errorf("the broker of %s is not known: name it with --kafka HOST:PORT: %w", cfg.Embedded.Data, err)
+	}
+	cfg.Kafka.Brokers = strings.Split(string(address), ",")
+	return nil
+}
+
 // runReplay goes through all partitions of a table's topic.
 func runReplay(ctx context.Context, cfg *config.Config, t *schema.Table, to string, dry bool) (done []replayed, err error) {
 	bucket, end, err := openBucket(ctx, cfg)
@@ -98,7 +122,10 @@ func runReplay(ctx context.Context, cfg *config.Config, t *schema.Table, to stri
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	source, err := kafka.NewSource(kafka.Options{Brokers: cfg.Kafka.Brokers, ClientID: cfg.Kafka.ClientID})
+	if err := brokersBeside(cfg); err != nil {
+		return nil, err
+	}
+	source, err := kafka.NewSource(kafkaOptions(cfg, newLog(cfg)))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,9 @@ func brokerCommand() *cobra.Command {
 				})
 				if err != nil {
 					return err
+				}
+				if err := os.WriteFile(d.join(kafkaFile), []byte(b.Addr()), 0o644); err != nil {
+					return errors.Join(fmt.Errorf("remember the broker: %w", err), b.Close())
 				}
 				fmt.Fprintf(c.OutOrStdout(), "Kafka at %s\n", b.Addr())
 				<-ctx.Done()

@@ -63,7 +63,7 @@ Exit code 0: it answered. 1: there is no leader, it cannot be reached, or a part
 			if err != nil {
 				return err
 			}
-			f := &finder{cfg: cfg, url: url}
+			f := &finder{cfg: cfg, url: url, named: cfg.Store.Endpoint != "" || c.Flags().Changed("config") || c.Flags().Changed("lease")}
 			defer f.close()
 			show := func(ctx context.Context) error { return showOnce(ctx, c.OutOrStdout(), f, output, report) }
 			if watch {
@@ -130,6 +130,7 @@ func watching(ctx context.Context, w io.Writer, show func(context.Context) error
 type finder struct {
 	cfg   *config.Config
 	url   string
+	named bool // somebody has said where the lease is
 	lease port.Lease
 }
 
@@ -176,6 +177,9 @@ func (f *finder) find(ctx context.Context) (string, error) {
 		if address, err := os.ReadFile(filepath.Join(f.cfg.Embedded.Data, pagesFile)); err == nil {
 			return "http://" + string(address), nil
 		}
+	}
+	if f.lease == nil && !f.named {
+		return "", usageError{fmt.Errorf("no up runs on %s: name a cluster with --config FILE, --s3 URL, --lease, or the leader's pages with --url URL", f.cfg.Embedded.Data)}
 	}
 	if f.lease == nil {
 		store, err := s3.Connect(ctx, s3.Options{
@@ -258,7 +262,7 @@ func stateOf(c *messages.ClusterStatus) *state {
 	s := &state{Leader: m.GetLeader(), Epoch: m.GetEpoch(), Settling: float64(m.GetSettlingMillis()) / 1000, Moves: m.GetMoves()}
 	for _, w := range m.GetWorkers() {
 		ws := workerState{
-			Name: w.Worker, Zone: w.Zone, Address: w.Address, Incarnation: w.Incarnation, Partitions: w.Assigned, Draining: w.Draining, Deaf: w.Deaf,
+			Name: w.Worker, Zone: w.Zone, Address: strings.TrimPrefix(w.Address, "nonhost"), Incarnation: w.Incarnation, Partitions: w.Assigned, Draining: w.Draining, Deaf: w.Deaf,
 			Silence: float64(w.SilenceMillis) / 1000,
 		}
 		for _, p := range w.Partitions {

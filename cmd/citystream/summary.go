@@ -61,20 +61,21 @@ func (s *summary) writeJSON(w io.Writer) error {
 // writeTable prints the tables side by side.
 func (s *summary) writeTable(w io.Writer) {
 	t := newTable(w)
-	t.AppendHeader(table.Row{"table", "acknowledged", "committed", "dead letters", "late dropped", "files", "bytes", "windows", "watermark"})
+	t.AppendHeader(table.Row{"table", "acknowledged", "committed", "dead letters", "late dropped", "tombstones", "files", "bytes", "windows", "watermark"})
 	var sum tableSummary
 	for _, row := range s.Tables {
 		t.AppendRow(table.Row{
-			row.Name, row.Acknowledged, row.Committed, row.DeadLetters, row.LateDropped, row.Files, row.Bytes, row.Windows, row.Watermark,
+			row.Name, row.Acknowledged, row.Committed, row.DeadLetters, row.LateDropped, row.Tombstones, row.Files, row.Bytes, row.Windows, row.Watermark,
 		})
 		sum.Acknowledged += row.Acknowledged
 		sum.Committed += row.Committed
 		sum.DeadLetters += row.DeadLetters
 		sum.LateDropped += row.LateDropped
+		sum.Tombstones += row.Tombstones
 		sum.Files += row.Files
 		sum.Bytes += row.Bytes
 	}
-	t.AppendFooter(table.Row{"all", sum.Acknowledged, sum.Committed, sum.DeadLetters, sum.LateDropped, sum.Files, sum.Bytes, "", ""})
+	t.AppendFooter(table.Row{"all", sum.Acknowledged, sum.Committed, sum.DeadLetters, sum.LateDropped, sum.Tombstones, sum.Files, sum.Bytes, "", ""})
 	t.Render()
 }
 

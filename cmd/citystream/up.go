@@ -55,10 +55,7 @@ Exit code 0: every acknowledged record is accounted for, and the transformed tab
 			if output != "table" && output != "json" {
 				return usageError{fmt.Errorf("--output %s: table or json", output)}
 			}
-			presets := []config.Setting{{Key: "flush.maxAge", Value: "10s"}, {Key: "catalog.lateAfter", Value: "2s"}}
-			if !stay { // who waits for the end wants to see that, and what is wrong
-				presets = append(presets, config.Setting{Key: "log.level", Value: "warn"})
-			}
+			presets := []config.Setting{{Key: "flush.maxAge", Value: "10s"}, {Key: "catalog.lateAfter", Value: "2s"}, {Key: "log.level", Value: "warn"}}
 			cfg, err := settingsOf(c, presets, map[string]string{
 				"data": "embedded.data", "vehicles": "fleet.vehicles", "steps": "fleet.steps", "seed": "fleet.seed", "pace": "fleet.pace",
 				"workers": "embedded.workers", "kafka": "kafka.brokers", "s3": "store.endpoint", "aws": "aws.endpoint",
@@ -197,7 +194,7 @@ func (u *up) show(ctx context.Context, tables []tableSummary, failed []string) e
 		u.say("\n")
 		s.writeTable(u.out)
 		writeDerived(u.out, made)
-		u.say("\n%s in %.1f s. Files: %s\n", map[bool]string{true: "complete", false: "NOT complete"}[s.Complete], s.Seconds, u.where())
+		u.say("\n%s in %.1f s. Files: %s\n", map[bool]string{true: "complete", false: "NOT complete"}[s.Complete && wrong == nil], s.Seconds, u.where())
 	}
 	for _, f := range failed {
 		fmt.Fprintln(os.Stderr, "stopped:", f)

@@ -119,11 +119,15 @@ const (
 )
 
 func (d *duck) open(ctx context.Context, id string) (*session, error) {
+	spill := filepath.Join(d.spill, id)
+	if err := os.MkdirAll(spill, 0o700); err != nil { // the engine makes the last folder of a path only
+		return nil, fmt.Errorf("start the SQL engine: %w", err)
+	}
 	connector, err := duckdb.NewConnector("", nil)
 	if err != nil {
 		return nil, fmt.Errorf("start the SQL engine: %w", err)
 	}
-	s := &session{duck: d, db: sql.OpenDB(connector), spill: filepath.Join(d.spill, id)}
+	s := &session{duck: d, db: sql.OpenDB(connector), spill: spill}
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the SQL engine: %w", err), s.db.Close())
 	}
