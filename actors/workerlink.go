@@ -46,7 +46,7 @@ func (w *worker) onTick(ctx actor.Context) {
 	}
 	do := w.link.Tick(now)
 	if do.Abandon && w.drain == nil { // a drain goes on: what it commits nobody commits twice
-		w.abandon(ctx)
+		w.abandon(ctx, "no word from a master for too long")
 		w.membership()
 	}
 	if do.Look {
@@ -137,9 +137,9 @@ func (w *worker) statuses() []*messages.PartitionStatus {
 }
 
 // abandon stops all partitions at once: what is not committed is read again by their next owners.
-func (w *worker) abandon(ctx actor.Context) {
+func (w *worker) abandon(ctx actor.Context, why string) {
 	if len(w.owned) > 0 {
-		w.log.Warn("no word from a master for too long: giving the partitions up; their next owners go on from the last commits", "silence", w.link.Silence(time.Now()).Round(time.Millisecond), "partitions", len(w.owned))
+		w.log.Warn(why+": giving the partitions up; their next owners go on from the last commits", "silence", w.link.Silence(time.Now()).Round(time.Millisecond), "partitions", len(w.owned))
 		w.node.Metrics.Abandoned.Add(float64(len(w.owned)))
 	}
 	for log, o := range w.owned {
@@ -207,7 +207,7 @@ func (w *worker) membership() {
 // endIfRefused ends a worker whose name a younger one has: two of one name would take each other's partitions.
 func (w *worker) endIfRefused(ctx actor.Context) {
 	if w.link.Refused() {
-		w.abandon(ctx)
+		w.abandon(ctx, "a younger worker has the same name")
 		w.ended(ErrNamesake)
 		w.drainGoesOn(ctx)
 	}

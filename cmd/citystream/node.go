@@ -222,7 +222,7 @@ func nodeFlags(c *cobra.Command) map[string]string {
 	f.String("name", "", "`NAME` of this node, which no other living one has")
 	f.String("listen", "", "`HOST:PORT` that other nodes reach this one at; port 0 takes a free one")
 	f.String("advertise", "", "`HOST` name or IP address that other nodes know this one by, as in its certificate")
-	f.String("http", "", "`HOST:PORT` of /healthz, /readyz, /metrics and /status")
+	f.String("http", "", "`HOST:PORT` of /healthz, /readyz and /metrics, and a master's /status")
 	f.String("cert", "", "PEM `FILE` of this node's certificate")
 	f.String("key", "", "PEM `FILE` of its key")
 	f.String("ca", "", "PEM `FILE` of the authorities of nodes")
