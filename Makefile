@@ -109,8 +109,9 @@ bench-guard: build ## Check that the worker costs not far more than the bare pat
 
 # Without -race, which would cost nine schedules of ten.
 .PHONY: simulate
-simulate: ## Put the commit protocol through random schedules (SCHEDULES=4000 in each of four worlds)
+simulate: ## Put the commit protocol through random schedules (SCHEDULES=4000 in each of four worlds), and let each call of the catalog fail
 	$(GO) test -count=1 -timeout 0 -run TestEveryRecordIsCommittedOnceWhateverHappens ./engine/pipeline -rapid.checks=$(SCHEDULES)
+	$(GO) test -count=1 -timeout 10m -run TestEachCallOfTheCatalogMayGoWrong ./actors -catalog.faults
 
 .PHONY: simulate-long
 simulate-long: ## The same for hours
