@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -199,7 +200,7 @@ func (c *Campaign) stop(ctx context.Context, why error) {
 }
 
 // finish lets the moves that are under way come to their end, since the next master would not know who has what is in between, and wait for it. It reports
-// whether there are no workers.
+// whether there are no workers that may have something: those that do not hear have given everything up.
 func (c *Campaign) finish(ctx context.Context) (idle bool) {
 	c.mu.Lock()
 	master := c.master
@@ -207,8 +208,11 @@ func (c *Campaign) finish(ctx context.Context) (idle bool) {
 	c.system.Root.Send(master, finishMoves{})
 	for {
 		s, err := c.Status(ctx)
-		if err != nil || len(s.Workers) == 0 {
-			return err == nil && s.SettlingMillis == 0
+		if err != nil {
+			return false
+		}
+		if !slices.ContainsFunc(s.Workers, func(w *messages.WorkerStatus) bool { return !w.Deaf }) {
+			return s.SettlingMillis == 0
 		}
 		if s.Moving == 0 && len(s.Unassigned) == 0 || !pause(ctx, finishEvery) {
 			return false
